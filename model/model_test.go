@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package model
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hedgeward/hedgeward/secgroup"
+	"github.com/hedgeward/hedgeward/store"
+)
+
+func start(t *testing.T) (*store.Store, *Model) {
+	t.Helper()
+	s, err := store.Embedded(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s, follow(t, s)
+}
+
+// follow opens a model on s and runs it until the test ends.
+func follow(t *testing.T, s *store.Store) *Model {
+	t.Helper()
+	m, err := Open(t.Context(), s, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); m.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	return m
+}
+
+func commit(t *testing.T, s *store.Store, m *Model, tx *Tx) *Snapshot {
+	t.Helper()
+	guards, writes, err := tx.Commit()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rev, err := s.Commit(t.Context(), guards, writes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	snap, err := m.Await(ctx, rev)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return snap
+}
+
+func group(id, vpc, name string, refs ...string) *secgroup.Group {
+	g := &secgroup.Group{ID: id, VPC: vpc, Name: name, Scope: secgroup.Scope{Account: "1", Region: "r"}}
+	for i, r := range refs {
+		g.Rules = append(g.Rules, secgroup.Rule{ID: fmt.Sprintf("sgr-%s-%d", id, i), RuleKey: secgroup.RuleKey{Peer: secgroup.Peer{Group: r}}})
+	}
+	return g
+}
+
+func ids(t *Table[secgroup.Group], index, value string) string {
+	var out []string
+	for g := range t.By(index, value) {
+		out = append(out, g.ID)
+	}
+	return strings.Join(out, " ")
+}
+
+func TestIndexesFollowTheRows(t *testing.T) {
+	s, m := start(t)
+	tx := m.Begin()
+	tx.Guard("x")
+	tx.Groups.Put(group("sg-1", "vpc-1", "a", "sg-2", "sg-2"))
+	tx.Groups.Put(group("sg-2", "vpc-1", "b"))
+	tx.Groups.Put(group("sg-3", "vpc-10", "a", "sg-2"))
+	commit(t, s, m, tx)
+
+	tx = m.Begin()
+	tx.Guard("x")
+	tx.Groups.Put(group("sg-3", "vpc-1", "c", "sg-1"))
+	tx.Groups.Delete("sg-2")
+	if got := ids(&tx.Groups, ByVPC, "vpc-1"); got != "sg-1 sg-3" {
+		t.Errorf("a transaction sees %q of its own changes", got)
+	}
+	if got := ids(&m.Snapshot().Groups, ByVPC, "vpc-1"); got != "sg-1 sg-2" {
+		t.Errorf("others see %q before the commit", got)
+	}
+	snap := commit(t, s, m, tx)
+	for _, want := range []struct{ index, value, ids string }{
+		{ByVPC, "vpc-1", "sg-1 sg-3"}, {ByVPC, "vpc-10", ""}, {ByReferenced, "sg-2", "sg-1"}, {ByReferenced, "sg-1", "sg-3"},
+		{ByName, NameValue("vpc-1", "b"), ""}, {ByRule, "sgr-sg-3-0", "sg-3"},
+	} {
+		if got := ids(&snap.Groups, want.index, want.value); got != want.ids {
+			t.Errorf("%s %s: %q, want %q", want.index, want.value, got, want.ids)
+		}
+	}
+	again := follow(t, s).Snapshot()
+	if a, b := slices.Collect(again.Groups.All()), slices.Collect(snap.Groups.All()); len(a) != 2 || a[1].Name != b[1].Name {
+		t.Errorf("a fresh model reads %v, want %v", a, b)
+	}
+}
+
+func TestNestedKeepsNothingOfAFailure(t *testing.T) {
+	_, m := start(t)
+	tx := m.Begin()
+	tx.Guard("outer")
+	tx.Groups.Put(group("sg-1", "vpc-1", "a"))
+	refused := errors.New("refused")
+	if err := tx.Nested(func(in *Tx) error {
+		in.Guard("inner")
+		in.Groups.Put(group("sg-2", "vpc-1", "b"))
+		in.Groups.Delete("sg-1")
+		return refused
+	}); err != refused {
+		t.Fatal(err)
+	}
+	if tx.Groups.Get("sg-1") == nil || tx.Groups.Get("sg-2") != nil {
+		t.Error("the failed part left a change")
+	}
+	if err := tx.Nested(func(in *Tx) error { in.Groups.Put(group("sg-3", "vpc-1", "c")); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	guards, writes, err := tx.Commit()
+	if err != nil || len(guards) != 1 || len(writes) != 3 {
+		t.Errorf("commit has guards %v, %d writes, %v; want the outer guard and two groups with it", guards, len(writes), err)
+	}
+}
+
+func TestGuardsStopASecondWriter(t *testing.T) {
+	s, m := start(t)
+	slow, fast := m.Begin(), m.Begin()
+	for i, tx := range []*Tx{slow, fast} {
+		tx.Guard("vpc-1")
+		tx.Groups.Put(group(fmt.Sprint("sg-", i), "vpc-1", "same name"))
+	}
+	commit(t, s, m, fast)
+	guards, writes, _ := slow.Commit()
+	if _, err := s.Commit(t.Context(), guards, writes); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("the second writer got %v, want ErrConflict", err)
+	}
+	unguarded := m.Begin()
+	unguarded.Groups.Put(group("sg-9", "vpc-1", "x"))
+	if _, _, err := unguarded.Commit(); err == nil {
+		t.Error("a change without a guard was accepted")
+	}
+}
+
+func TestReadOnlyTablesCannotBeWritten(t *testing.T) {
+	_, m := start(t)
+	defer func() {
+		if recover() == nil {
+			t.Error("a snapshot was written")
+		}
+	}()
+	m.Snapshot().Groups.Put(group("sg-1", "vpc-1", "a"))
+}
+
+func TestSubscriptionsCoalesce(t *testing.T) {
+	s, m := start(t)
+	sub := m.Subscribe()
+	defer sub.Close()
+	if _, _, all, err := sub.Next(t.Context()); err != nil || !all {
+		t.Fatalf("first: all %v, %v", all, err)
+	}
+	for i := range 3 {
+		tx := m.Begin()
+		tx.Guard("x")
+		tx.Groups.Put(group("sg-1", "vpc-1", fmt.Sprint(i)))
+		commit(t, s, m, tx)
+	}
+	snap, changed, all, err := sub.Next(t.Context())
+	if err != nil || all || len(changed) != 1 || snap.Groups.Get("sg-1").Name != "2" {
+		t.Errorf("after three changes of one row: %v, all %v, %v", changed, all, err)
+	}
+}
+
+func TestANewerStoreIsRefused(t *testing.T) {
+	s, _ := start(t)
+	if _, err := s.Commit(t.Context(), nil, []store.Write{{Key: schemaKey, Value: []byte("2")}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), s, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "version") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package model
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/tidwall/btree"
+
+	"github.com/hedgeward/hedgeward/secgroup"
+	"github.com/hedgeward/hedgeward/store"
+)
+
+// The kinds of rows. Their names are part of the stored form.
+const (
+	Accounts       Kind = "account"
+	AccountRegions Kind = "account-region"
+	AccessKeys     Kind = "access-key"
+	VPCs           Kind = "vpc"
+	Subnets        Kind = "subnet"
+	Groups         Kind = "group"
+	Interfaces     Kind = "interface"
+	Instances      Kind = "instance"
+	Tokens         Kind = "token"
+	scopes         Kind = "scope"
+)
+
+// The indexes, by table.
+const (
+	ByScope      = "scope"       // VPCs, Subnets, Groups, Interfaces, Instances: ScopeValue
+	ByVPC        = "vpc"         // Subnets, Groups, Interfaces: VPC id
+	BySubnet     = "subnet"      // Interfaces: subnet id
+	ByGroup      = "group"       // Interfaces: id of each of its groups
+	ByInstance   = "instance"    // Interfaces: id of the instance it is attached to
+	ByAddress    = "address"     // Interfaces: AddressValue of each address
+	ByReferenced = "referenced"  // Groups: id of each group its rules name
+	ByName       = "name"        // Groups: NameValue
+	ByRule       = "rule"        // Groups: id of each of its rules
+	ByHost       = "host"        // Instances: host
+	ByReserv     = "reservation" // Instances: reservation id
+)
+
+// ScopeValue is what ByScope looks up.
+func ScopeValue(s secgroup.Scope) string { return s.Account + "/" + s.Region }
+
+// NameValue is what ByName looks up.
+func NameValue(vpc, name string) string { return vpc + "/" + name }
+
+// AddressValue is what ByAddress looks up: addresses are unique in a VPC.
+func AddressValue(vpc, address string) string { return vpc + "/" + address }
+
+// ScopeID returns the id of an account's Region in AccountRegions.
+func ScopeID(s secgroup.Scope) string { return s.Account + "." + s.Region }
+
+// TokenID returns the id under which a client token is remembered.
+func TokenID(s secgroup.Scope, operation, token string) string {
+	return ScopeID(s) + "." + operation + "." + token
+}
+
+var (
+	accountSchema = schema[secgroup.Account]{kind: Accounts, id: func(a *secgroup.Account) string { return a.ID }}
+
+	accountRegionSchema = schema[secgroup.AccountRegion]{
+		kind: AccountRegions, id: func(r *secgroup.AccountRegion) string { return ScopeID(r.Scope) },
+	}
+	accessKeySchema = schema[secgroup.AccessKey]{kind: AccessKeys, id: func(k *secgroup.AccessKey) string { return k.ID }}
+
+	vpcSchema = schema[secgroup.VPC]{
+		kind: VPCs, id: func(v *secgroup.VPC) string { return v.ID },
+		indexes: []index[secgroup.VPC]{
+			{ByScope, func(v *secgroup.VPC) []string { return []string{ScopeValue(v.Scope)} }},
+		},
+	}
+	subnetSchema = schema[secgroup.Subnet]{
+		kind: Subnets, id: func(s *secgroup.Subnet) string { return s.ID },
+		indexes: []index[secgroup.Subnet]{
+			{ByScope, func(s *secgroup.Subnet) []string { return []string{ScopeValue(s.Scope)} }},
+			{ByVPC, func(s *secgroup.Subnet) []string { return []string{s.VPC} }},
+		},
+	}
+	groupSchema = schema[secgroup.Group]{
+		kind: Groups, id: func(g *secgroup.Group) string { return g.ID },
+		indexes: []index[secgroup.Group]{
+			{ByScope, func(g *secgroup.Group) []string { return []string{ScopeValue(g.Scope)} }},
+			{ByVPC, func(g *secgroup.Group) []string { return []string{g.VPC} }},
+			{ByName, func(g *secgroup.Group) []string { return []string{NameValue(g.VPC, g.Name)} }},
+			{ByReferenced, referenced},
+			{ByRule, func(g *secgroup.Group) []string {
+				ids := make([]string, len(g.Rules))
+				for i := range g.Rules {
+					ids[i] = g.Rules[i].ID
+				}
+				return ids
+			}},
+		},
+	}
+	interfaceSchema = schema[secgroup.Interface]{
+		kind: Interfaces, id: func(i *secgroup.Interface) string { return i.ID },
+		indexes: []index[secgroup.Interface]{
+			{ByScope, func(i *secgroup.Interface) []string { return []string{ScopeValue(i.Scope)} }},
+			{ByVPC, func(i *secgroup.Interface) []string { return []string{i.VPC} }},
+			{BySubnet, func(i *secgroup.Interface) []string { return []string{i.Subnet} }},
+			{ByGroup, func(i *secgroup.Interface) []string { return i.Groups }},
+			{ByInstance, func(i *secgroup.Interface) []string {
+				if i.Attachment == nil {
+					return nil
+				}
+				return []string{i.Attachment.Instance}
+			}},
+			{ByAddress, func(i *secgroup.Interface) []string {
+				var values []string
+				for _, a := range slices.Concat(i.Addresses, i.IPv6) {
+					values = append(values, AddressValue(i.VPC, a.String()))
+				}
+				return values
+			}},
+		},
+	}
+	instanceSchema = schema[secgroup.Instance]{
+		kind: Instances, id: func(i *secgroup.Instance) string { return i.ID },
+		indexes: []index[secgroup.Instance]{
+			{ByScope, func(i *secgroup.Instance) []string { return []string{ScopeValue(i.Scope)} }},
+			{ByHost, func(i *secgroup.Instance) []string { return []string{i.Host} }},
+			{ByReserv, func(i *secgroup.Instance) []string { return []string{i.Reservation} }},
+		},
+	}
+	tokenSchema = schema[secgroup.Token]{
+		kind: Tokens, id: func(t *secgroup.Token) string { return TokenID(t.Scope, t.Operation, t.Token) },
+	}
+)
+
+// referenced returns the groups that a group's rules name, each once.
+func referenced(g *secgroup.Group) []string {
+	seen := map[string]bool{}
+	for i := range g.Rules {
+		if id := g.Rules[i].Peer.Group; id != "" {
+			seen[id] = true
+		}
+	}
+	return slices.Collect(maps.Keys(seen))
+}
+
+// Snapshot is everything the store held at one revision.
+type Snapshot struct {
+	Revision int64 // 0 before the first load
+
+	Accounts       Table[secgroup.Account]
+	AccountRegions Table[secgroup.AccountRegion]
+	AccessKeys     Table[secgroup.AccessKey]
+	VPCs           Table[secgroup.VPC]
+	Subnets        Table[secgroup.Subnet]
+	Groups         Table[secgroup.Group]
+	Interfaces     Table[secgroup.Interface]
+	Instances      Table[secgroup.Instance]
+	Tokens         Table[secgroup.Token]
+
+	guards *btree.Map[string, int64] // scope -> revision of its last change
+}
+
+func newSnapshot() *Snapshot {
+	return &Snapshot{
+		Accounts:       newTable(&accountSchema),
+		AccountRegions: newTable(&accountRegionSchema),
+		AccessKeys:     newTable(&accessKeySchema),
+		VPCs:           newTable(&vpcSchema),
+		Subnets:        newTable(&subnetSchema),
+		Groups:         newTable(&groupSchema),
+		Interfaces:     newTable(&interfaceSchema),
+		Instances:      newTable(&instanceSchema),
+		Tokens:         newTable(&tokenSchema),
+		guards:         new(btree.Map[string, int64]),
+	}
+}
+
+// tables lists every table, for loading and copying.
+func (s *Snapshot) tables() []anyTable {
+	return []anyTable{
+		&s.Accounts, &s.AccountRegions, &s.AccessKeys, &s.VPCs, &s.Subnets, &s.Groups,
+		&s.Interfaces, &s.Instances, &s.Tokens,
+	}
+}
+
+// copy returns an independent snapshot; dirty non-nil makes its tables writable
+// and collects their changes. Callers hold the lock that serialises copying.
+func (s *Snapshot) copy(dirty map[Ref]any) *Snapshot {
+	c := *s
+	c.guards = s.guards.Copy()
+	for _, t := range c.tables() {
+		t.copyTo(dirty)
+	}
+	return &c
+}
+
+// load brings one stored entry in and returns its ref; ok is false for keys that
+// are no rows.
+func (s *Snapshot) load(e store.Entry) (ref Ref, ok bool, err error) {
+	ref, ok = refOf(e.Key)
+	if !ok {
+		return ref, false, nil
+	}
+	if ref.Kind == scopes {
+		s.guards.Set(ref.ID, e.Revision)
+		return ref, false, nil
+	}
+	for _, t := range s.tables() {
+		if t.kindOf() == ref.Kind {
+			return ref, true, t.load(ref.ID, e.Value)
+		}
+	}
+	return ref, false, fmt.Errorf("the store holds a %q, which this version does not know; use the version that wrote it", ref.Kind)
+}
+
+// encode returns the stored form of a row.
+func encode(row any) ([]byte, error) {
+	if row == nil {
+		return nil, nil
+	}
+	return json.Marshal(row)
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/server/v3/embed"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
+	"go.uber.org/zap"
+)
+
+const (
+	// maxTxnOps bounds the writes of one commit; the committer stays below it.
+	maxTxnOps = 16384
+	// keepRevisions is how much history a watcher may fall behind by.
+	keepRevisions = "10000"
+)
+
+// Embedded starts etcd inside this process on the data in dir, without any
+// listener: only the returned Store can reach it. The folder is created with
+// mode 0700.
+//
+// A single member elects itself after one election timeout, so the ticks are
+// short: nothing else depends on them.
+func Embedded(ctx context.Context, dir string) (*Store, error) {
+	if err := writable(dir); err != nil {
+		return nil, err
+	}
+	cfg := embed.NewConfig()
+	cfg.Name = "hedgeward"
+	cfg.Dir = dir
+	cfg.ListenClientUrls, cfg.ListenPeerUrls = nil, nil
+	nowhere := url.URL{Scheme: "http", Host: "127.0.0.1:1"} // named, never dialled: one member
+	cfg.AdvertiseClientUrls, cfg.AdvertisePeerUrls = []url.URL{nowhere}, []url.URL{nowhere}
+	cfg.InitialCluster = cfg.InitialClusterFromName(cfg.Name)
+	cfg.TickMs, cfg.ElectionMs = 10, 50
+	cfg.MaxTxnOps = maxTxnOps
+	cfg.MaxRequestBytes = 64 << 20
+	cfg.QuotaBackendBytes = 8 << 30
+	cfg.AutoCompactionMode, cfg.AutoCompactionRetention = "revision", keepRevisions
+	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
+	cfg.WarningApplyDuration = time.Minute
+
+	etcd, err := embed.StartEtcd(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("start the embedded store in %s: %w", dir, err)
+	}
+	select {
+	case <-etcd.Server.ReadyNotify():
+	case err := <-etcd.Err():
+		etcd.Close()
+		return nil, fmt.Errorf("start the embedded store in %s: %w", dir, err)
+	case <-ctx.Done():
+		etcd.Close()
+		return nil, fmt.Errorf("start the embedded store in %s: %w", dir, context.Cause(ctx))
+	}
+	return &Store{client: v3client.New(etcd.Server), server: closer(etcd.Close), failed: etcd.Err()}, nil
+}
+
+// Dial returns a Store on an etcd cluster that exists already.
+func Dial(ctx context.Context, endpoints []string) (*Store, error) {
+	client, err := clientv3.New(clientv3.Config{
+		Context: ctx, Endpoints: endpoints, DialTimeout: 5 * time.Second, Logger: zap.NewNop(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("connect to etcd at %v: %w", endpoints, err)
+	}
+	s := &Store{client: client}
+	if _, err := s.Revision(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("connect to etcd at %v: %w", endpoints, err), client.Close())
+	}
+	return s, nil
+}
+
+// writable makes dir and proves that files can be made in it, because etcd
+// itself reports an unwritable folder with a panic.
+func writable(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("state folder: %w; choose another with --state", err)
+	}
+	probe := filepath.Join(dir, ".writable")
+	if err := os.WriteFile(probe, []byte("x"), 0o600); err != nil {
+		return fmt.Errorf("state folder %s cannot be written: %w; free space or choose another with --state", dir, err)
+	}
+	return os.Remove(probe)
+}
+
+type closer func()
+
+func (c closer) Close() error { c(); return nil }
