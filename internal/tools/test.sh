@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Everything that must hold before a change lands, cheapest first. The last thing
+# printed is go test's own summary, a line per package. SEED=n replays the random
+# tests of an earlier run.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+if [ "$(id -u)" -ne 0 ]; then
+	echo "tests load eBPF programs and make network namespaces: run make test as root (make lint needs no root)" >&2
+	exit 1
+fi
+internal/tools/setup.sh
+internal/tools/lint.sh
+internal/tools/fresh.sh
+
+# What whole-system tests drive is the program a user gets.
+mkdir -p bin
+go build -trimpath -o bin/hedgeward ./cmd/hedgeward
+go test -count=1 -timeout 15m ./...

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package hedgeward_test puts the repository itself under test: what reviews
+// would otherwise repeat. This file holds the tables; policy_imports_test.go,
+// policy_files_test.go and policy_docs_test.go hold the checks. They read source
+// text only, never build or run it, and use nothing but the standard library.
+package hedgeward_test
+
+// room describes a package: where it stands, what it may lean on, and why.
+type room struct {
+	// rank: a package imports only packages of a strictly lower rank. See
+	// DESIGN.md, section Layout. Ranks are tens so that a layer can be put
+	// between two others.
+	rank int
+	// tests says that only _test.go files and other such packages import it.
+	tests bool
+	// own, if not nil, narrows the rank: of this module, nothing but these.
+	own []string
+	// uses lists what it imports from other modules, by path prefix.
+	uses []string
+	// why says why it may: one reason for rank and uses together.
+	why string
+}
+
+const module = "github.com/hedgeward/hedgeward"
+
+// onlyTests ranks packages that exist for tests. Among themselves they are
+// ordered too.
+const onlyTests = 900
+
+var rooms = map[string]room{
+	"flow":           {rank: 0, why: "the words of a verdict; everything speaks them"},
+	"internal/clock": {rank: 0, why: "time that tests can hold"},
+
+	"secgroup": {rank: 10, own: []string{"flow"}, why: "the nouns: pure values and their rules"},
+
+	"policy": {rank: 20, own: []string{"flow", "secgroup"}, why: "pure compiler: neither etcd nor eBPF, so that the oracle can be asked about it alone"},
+	"store":  {rank: 20, own: []string{"internal/clock"}, uses: []string{"go.etcd.io/etcd", "go.uber.org/zap", "google.golang.org/grpc"}, why: "the only package that talks to etcd; knows keys and bytes, no nouns"},
+
+	"model":    {rank: 30, uses: []string{"github.com/tidwall/btree"}, why: "the store's contents as typed tables"},
+	"datapath": {rank: 30, own: []string{"flow", "internal/clock", "datapath/internal/bpfobj"}, uses: []string{"github.com/cilium/ebpf", "github.com/vishvananda/netlink", "golang.org/x/sys"}, why: "kernel side; knows numbers and tables, neither groups nor AWS"},
+	"instance": {rank: 30, uses: []string{"github.com/vishvananda/netlink", "github.com/vishvananda/netns", "golang.org/x/sys"}, why: "the things that interfaces belong to"},
+
+	"datapath/internal/bpfobj": {rank: 5, own: []string{}, uses: []string{"github.com/cilium/ebpf"}, why: "generated: objects and their Go layouts"},
+
+	"control": {rank: 40, why: "the operations as transactions; typed values in and out, no XML and no HTTP"},
+	"feed":    {rank: 40, why: "what each host needs, as snapshot and deltas"},
+	"agent":   {rank: 50, why: "brings one host into line with its feed"},
+
+	"awsapi/wire": {rank: 4, own: []string{}, why: "what generated types and codecs agree on"},
+
+	"awsapi/sigv4":  {rank: 60, own: []string{"internal/clock", "secgroup"}, uses: []string{"github.com/aws/aws-sdk-go-v2/aws"}, why: "verifies by signing again with the SDK's own signer"},
+	"awsapi/query":  {rank: 61, why: "EC2 and STS query protocol: form in, XML out"},
+	"awsapi/json11": {rank: 61, why: "JSON 1.1 protocol"},
+
+	"awsapi/ec2/ec2types":             {rank: 5, own: []string{"awsapi/wire"}, why: "generated from the API model: plain structs"},
+	"awsapi/sts/ststypes":             {rank: 5, own: []string{"awsapi/wire"}, why: "generated from the API model: plain structs"},
+	"awsapi/appstream/appstreamtypes": {rank: 5, own: []string{"awsapi/wire"}, why: "generated from the API model: plain structs"},
+
+	"awsapi/ec2":       {rank: 65, why: "wire types to control and back"},
+	"awsapi/sts":       {rank: 65, why: "wire types to control and back"},
+	"awsapi/appstream": {rank: 65, why: "wire types to control and back"},
+	"awsapi":           {rank: 68, why: "the listener: signature, service, operation, the one error mapping"},
+
+	"cmd/hedgeward": {rank: 70, uses: []string{"github.com/spf13/cobra", "github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go", "golang.org/x/sys", "golang.org/x/sync"}, why: "puts the parts together; demo drives the public API as a client"},
+
+	"internal/gen/apigen": {rank: 70, own: []string{}, why: "generator of the wire types; a program, imported by nobody"},
+
+	"internal/testrand":  {rank: onlyTests, tests: true, uses: []string{"pgregory.net/rapid"}, why: "seeds that are printed and can be given"},
+	"oracle":             {rank: onlyTests + 1, tests: true, own: []string{"flow", "secgroup"}, why: "the specification as slow code: shares nouns with what it judges and nothing else"},
+	"internal/testworld": {rank: onlyTests + 2, tests: true, why: "random accounts, groups, rules, packets"},
+	"internal/testnet":   {rank: onlyTests + 2, tests: true, own: []string{}, uses: []string{"github.com/vishvananda/netlink", "github.com/vishvananda/netns", "golang.org/x/sys"}, why: "namespaces and links for tests"},
+	"datapath/bpftest":   {rank: onlyTests + 2, tests: true, uses: []string{"github.com/cilium/ebpf", "github.com/gopacket/gopacket", "golang.org/x/sys"}, why: "packets built and programs run without a wire"},
+	"internal/threeway":  {rank: onlyTests + 3, tests: true, why: "oracle, compiler and loaded program asked the same question"},
+	"test/e2e":           {rank: onlyTests + 4, tests: true, uses: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"}, why: "the whole system from outside"},
+	"test/bench":         {rank: onlyTests + 4, tests: true, uses: []string{"github.com/aws/aws-sdk-go-v2", "github.com/vishvananda/netlink", "github.com/vishvananda/netns", "golang.org/x/sys"}, why: "a program that measures; it drives the whole system"},
+}
+
+// bans are imports of non-test files that the ranks alone would allow. A key that
+// ends in a slash covers everything below it.
+var bans = []struct {
+	imported, why string
+	except        []string
+}{
+	{"encoding/xml", "XML exists only at the API's edge", []string{"awsapi/"}},
+	{"net/http", "HTTP exists only at the API's edge and in its clients", []string{"awsapi", "awsapi/", "cmd/hedgeward", "test/bench"}},
+	{"log", "logs go through a *slog.Logger that is passed in; a generator may say why it stopped", []string{"internal/gen/"}},
+	{"math/rand", "math/rand/v2 has no global seed to forget; identifiers use crypto/rand", nil},
+	{"unsafe", "layouts are encoded, not overlaid; only the kernel's side needs addresses", []string{"datapath", "datapath/", "instance"}},
+	{"C", "building needs only Go", nil},
+}
+
+// modules lists every module that this one asks for by name, with the reason. A
+// module without an importer, or an importer without a reason, fails.
+var modules = map[string]string{
+	"github.com/aws/aws-sdk-go-v2":             "the SigV4 signer to verify against; clients in demo and tests",
+	"github.com/aws/aws-sdk-go-v2/config":      "reads AWS profiles as every client does",
+	"github.com/aws/aws-sdk-go-v2/credentials": "static keys for demo and tests",
+	"github.com/aws/aws-sdk-go-v2/service/ec2": "the witness of the EC2 wire form; demo",
+	"github.com/aws/aws-sdk-go-v2/service/sts": "the witness of the STS wire form",
+	"github.com/aws/smithy-go":                 "error codes as SDK clients see them",
+	"github.com/cilium/ebpf":                   "loads, links and pins programs without libbpf; bpf2go",
+	"github.com/google/go-cmp":                 "differences a person can read, in tests",
+	"github.com/gopacket/gopacket":             "independent encoder and decoder of packets, in tests",
+	"github.com/spf13/cobra":                   "subcommands, flags and their help",
+	"github.com/tidwall/btree":                 "ordered tables with constant-time copies: the model's snapshots",
+	"github.com/vishvananda/netlink":           "links, addresses, routes, neighbours",
+	"github.com/vishvananda/netns":             "named network namespaces",
+	"go.etcd.io/etcd/api/v3":                   "etcd's revisions, keys and error values",
+	"go.etcd.io/etcd/client/v3":                "the one client, embedded or external",
+	"go.etcd.io/etcd/server/v3":                "etcd inside the process",
+	"go.uber.org/zap":                          "etcd's logger, to be silenced or handed on",
+	"golang.org/x/sync":                        "errgroup: goroutines that are waited for",
+	"golang.org/x/sys":                         "system calls the standard library lacks",
+	"google.golang.org/grpc":                   "status codes of etcd's answers",
+	"honnef.co/go/tools":                       "staticcheck, as a pinned tool",
+	"pgregory.net/rapid":                       "properties with shrinking, in tests",
+}
+
+// generated lists the directories that hold generated Go, with what writes them.
+// Nothing else lives there but doc.go, gen.go and tests.
+var generated = map[string]string{
+	"datapath/internal/bpfobj":        "bpf2go, from datapath/bpf",
+	"awsapi/ec2/ec2types":             "internal/gen/apigen",
+	"awsapi/sts/ststypes":             "internal/gen/apigen",
+	"awsapi/appstream/appstreamtypes": "internal/gen/apigen",
+}
+
+// carried lists directories of files that are not ours, with their origin. They
+// keep their own headers and words.
+var carried = map[string]string{}
+
+// long lists files that may pass 500 lines, with the reason. None may pass 800.
+var long = map[string]string{}
+
+// waits lists tests and test packages that may call time.Sleep, with the reason.
+var waits = map[string]string{}
+
+// vagueWords name nothing. They are refused as part of package, file and
+// top-level names.
+var vagueWords = []string{"manager", "util", "utils", "helper", "helpers", "common", "misc", "processor"}
