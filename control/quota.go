@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package control
+
+// Quotas are the limits of docs/spec/ec2-api.md section 12. A zero field means
+// the default beside it.
+type Quotas struct {
+	GroupsPerRegion     int // 2500
+	RulesPerGroup       int // 60, per direction and address family
+	GroupsPerInterface  int // 5
+	InterfacesPerRegion int // 5000
+	VPCsPerRegion       int // 5
+	SubnetsPerVPC       int // 200
+	TagsPerResource     int // 50
+}
+
+func (q Quotas) withDefaults() Quotas {
+	for _, d := range []struct {
+		field *int
+		value int
+	}{
+		{&q.GroupsPerRegion, 2500}, {&q.RulesPerGroup, 60}, {&q.GroupsPerInterface, 5},
+		{&q.InterfacesPerRegion, 5000}, {&q.VPCsPerRegion, 5}, {&q.SubnetsPerVPC, 200}, {&q.TagsPerResource, 50},
+	} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	return q
+}
