@@ -37,7 +37,7 @@ rm -f generate.log
 cd - >/dev/null
 
 stale=0
-for f in $generated $objects $(cd "$copy" && find . -name '*.o' -o -name '*.go' | sort); do
+for f in $({ printf '%s\n' $generated $objects; cd "$copy" && find . -name '*.o' -o -name '*.go'; } | sort -u); do
 	cmp -s "$f" "$copy/$f" && continue
 	[ "$stale" = 1 ] || echo "not what the generators make (run make gen and commit):" >&2
 	stale=1
