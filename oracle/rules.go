@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package oracle
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/hedgeward/hedgeward/flow"
+)
+
+// allowed returns the ids of all rules in the union of the groups of e that
+// match the packet (1.4).
+func (w *World) allowed(e *Interface, d flow.Direction, p flow.Packet, from *Interface) []string {
+	var ids []string
+	for _, r := range w.rules(e) {
+		if r.Direction == d && r.matchesTransport(p) && w.matchesPeer(r.Peer, e, d, p, from) {
+			ids = append(ids, r.ID)
+		}
+	}
+	return ids
+}
+
+// rules returns the union of the rules of the groups of e.
+func (w *World) rules(e *Interface) []Rule {
+	var all []Rule
+	for _, name := range e.Groups {
+		if g := w.Groups[name]; g != nil {
+			all = append(all, g.Rules...)
+		}
+	}
+	return all
+}
+
+// matchesTransport is clauses 2 to 4 of section 1.4.
+func (r Rule) matchesTransport(p flow.Packet) bool {
+	if r.Protocol == AllProtocols {
+		return true
+	}
+	if r.Protocol != int(p.Protocol) {
+		return false
+	}
+	switch p.Protocol {
+	case flow.ProtoTCP, flow.ProtoUDP:
+		return r.From <= int(p.DstPort) && int(p.DstPort) <= r.To
+	case flow.ProtoICMP, flow.ProtoICMPv6:
+		return r.From == -1 || r.From == int(p.Type) && (r.To == -1 || r.To == int(p.Code))
+	}
+	return true // stored ports of other protocols are ignored
+}
+
+// matchesPeer is section 1.5.
+func (w *World) matchesPeer(peer Peer, e *Interface, d flow.Direction, p flow.Packet, from *Interface) bool {
+	remote := p.Remote(d)
+	switch {
+	case peer.CIDR.IsValid():
+		return peer.CIDR.Contains(remote)
+	case peer.PrefixList != "":
+		return slices.ContainsFunc(w.PrefixLists[peer.PrefixList], func(b netip.Prefix) bool { return b.Contains(remote) })
+	}
+	// id(p): who sent the packet, or whom the local VPC routes it to.
+	id := from
+	if d == flow.Egress || w.AddressIdentity {
+		id = w.Owner(e.VPC, remote)
+	}
+	return id != nil && id.owns(remote) &&
+		id.VPC == e.VPC && // reference-reachable: more rows of 1.6 belong here
+		w.Groups[peer.Group] != nil && slices.Contains(id.Groups, peer.Group)
+}
+
+// untracked is section 2.1.
+func (w *World) untracked(e *Interface, d flow.Direction, p flow.Packet) bool {
+	if p.Protocol != flow.ProtoTCP && p.Protocol != flow.ProtoUDP {
+		return false
+	}
+	// Clause 1, paths that force tracking, belongs here (2.4).
+	there, allThere := w.anyCIDR(e, d, p)
+	back, allBack := w.anyCIDR(e, d.Opposite(), p.Reverse())
+	return there && back && (allThere || allBack)
+}
+
+// anyCIDR reports whether an any-CIDR rule of the packet's family and the
+// direction matches, and whether one of those that do is an all-ports rule
+// (section 0).
+func (w *World) anyCIDR(e *Interface, d flow.Direction, p flow.Packet) (matches, allPorts bool) {
+	for _, r := range w.rules(e) {
+		cidr := r.Peer.CIDR
+		if r.Direction != d || !cidr.IsValid() || cidr.Bits() != 0 ||
+			cidr.Addr().Is4() != (p.Family == flow.IPv4) || !r.matchesTransport(p) {
+			continue
+		}
+		matches = true
+		if r.Protocol == AllProtocols || r.From == 0 && r.To == 65535 {
+			allPorts = true
+		}
+	}
+	return matches, allPorts
+}
