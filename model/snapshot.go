@@ -30,12 +30,14 @@ const (
 
 // The indexes, by table.
 const (
-	ByScope      = "scope"       // VPCs, Subnets, Groups, Interfaces, Instances: ScopeValue
+	ByScope      = "scope"       // VPCs, Subnets, Groups, Interfaces, Instances, Tokens: ScopeValue
 	ByVPC        = "vpc"         // Subnets, Groups, Interfaces: VPC id
 	BySubnet     = "subnet"      // Interfaces: subnet id
 	ByGroup      = "group"       // Interfaces: id of each of its groups
 	ByInstance   = "instance"    // Interfaces: id of the instance it is attached to
 	ByAddress    = "address"     // Interfaces: AddressValue of each address
+	ByMAC        = "mac"         // Interfaces: AddressValue of its hardware address
+	ByAttachment = "attachment"  // Interfaces: id of its attachment
 	ByReferenced = "referenced"  // Groups: id of each group its rules name
 	ByName       = "name"        // Groups: NameValue
 	ByRule       = "rule"        // Groups: id of each of its rules
@@ -49,7 +51,8 @@ func ScopeValue(s secgroup.Scope) string { return s.Account + "/" + s.Region }
 // NameValue is what ByName looks up.
 func NameValue(vpc, name string) string { return vpc + "/" + name }
 
-// AddressValue is what ByAddress looks up: addresses are unique in a VPC.
+// AddressValue is what ByAddress and ByMAC look up: addresses are unique in a
+// VPC.
 func AddressValue(vpc, address string) string { return vpc + "/" + address }
 
 // ScopeID returns the id of an account's Region in AccountRegions.
@@ -110,6 +113,13 @@ var (
 				}
 				return []string{i.Attachment.Instance}
 			}},
+			{ByAttachment, func(i *secgroup.Interface) []string {
+				if i.Attachment == nil {
+					return nil
+				}
+				return []string{i.Attachment.ID}
+			}},
+			{ByMAC, func(i *secgroup.Interface) []string { return []string{AddressValue(i.VPC, i.MAC)} }},
 			{ByAddress, func(i *secgroup.Interface) []string {
 				var values []string
 				for _, a := range slices.Concat(i.Addresses, i.IPv6) {
@@ -129,6 +139,9 @@ var (
 	}
 	tokenSchema = schema[secgroup.Token]{
 		kind: Tokens, id: func(t *secgroup.Token) string { return TokenID(t.Scope, t.Operation, t.Token) },
+		indexes: []index[secgroup.Token]{
+			{ByScope, func(t *secgroup.Token) []string { return []string{ScopeValue(t.Scope)} }},
+		},
 	}
 )
 

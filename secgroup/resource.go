@@ -185,17 +185,35 @@ type Instance struct {
 	KeyName      string        `json:"keyName,omitempty"`
 	UserData     []byte        `json:"userData,omitempty"`
 	State        InstanceState `json:"state"`
-	Reason       string        `json:"reason,omitempty"` // of the last transition
+	Reason       string        `json:"reason,omitempty"` // of the last stop or end, "CODE: text"; empty while it runs
+	ReasonAt     time.Time     `json:"reasonAt,omitzero"`
 	Zone         string        `json:"zone"`
 	VPC          string        `json:"vpc,omitempty"`    // empty once terminated
 	Subnet       string        `json:"subnet,omitempty"` // of the primary interface; empty once terminated
 	Host         string        `json:"host"`             // the agent that runs it
 	Boots        int           `json:"boots"`            // user data runs when this turns 1
 	ClientToken  string        `json:"clientToken,omitempty"`
+	Options      Options       `json:"options,omitzero"`
 	Tags         Tags          `json:"tags,omitempty"`
 	Launched     time.Time     `json:"launched"`              // of the last start
 	Created      time.Time     `json:"created"`               // of RunInstances
 	TerminatedAt time.Time     `json:"terminatedAt,omitzero"` // zero until then
+}
+
+// Options are the settings of an instance that no packet depends on. They are
+// kept to be shown; only the two locks change what an operation does.
+type Options struct {
+	NoStop           bool   `json:"noStop,omitempty"`           // StopInstances is refused
+	NoTermination    bool   `json:"noTermination,omitempty"`    // TerminateInstances is refused
+	ShutdownBehavior string `json:"shutdownBehavior,omitempty"` // "stop" or "terminate"; "" is "stop"
+	Monitoring       bool   `json:"monitoring,omitempty"`
+	EBSOptimized     bool   `json:"ebsOptimized,omitempty"`
+	// Of the metadata service, as the client gave them; "" and 0 are EC2's defaults.
+	MetadataTokens   string `json:"metadataTokens,omitempty"`
+	MetadataEndpoint string `json:"metadataEndpoint,omitempty"`
+	MetadataIPv6     string `json:"metadataIpv6,omitempty"`
+	MetadataTags     string `json:"metadataTags,omitempty"`
+	MetadataHopLimit int32  `json:"metadataHopLimit,omitempty"`
 }
 
 // Token remembers the outcome of a call with a client token
