@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package feed
+
+import (
+	"net/netip"
+
+	"github.com/hedgeward/hedgeward/policy"
+	"github.com/hedgeward/hedgeward/secgroup"
+)
+
+// Delta is what changed for a host since the last one. In each map nil means
+// gone. The receiver brings in groups and addresses before it changes what an
+// interface is judged by; see Host.Update for why that never opens or closes
+// anything in between.
+type Delta struct {
+	Revision   int64 // of the snapshot; what is not in the delta is as it was
+	Instances  map[string]*Instance
+	Interfaces map[string]*Interface
+	Groups     map[string]*Group
+	Addresses  map[AddressKey]*Address
+}
+
+// Empty reports whether nothing changed but the revision.
+func (d *Delta) Empty() bool {
+	return len(d.Instances)+len(d.Interfaces)+len(d.Groups)+len(d.Addresses) == 0
+}
+
+// Instance is one instance of the host and the state it is in on its way to the
+// state that is wanted.
+type Instance struct {
+	ID         string
+	State      secgroup.InstanceState
+	Interfaces []string // ids, ordered by device index
+	UserData   []byte
+	FirstBoot  bool // it has never run before
+}
+
+// Interface is one interface of an instance of the host that is to be in force.
+type Interface struct {
+	ID              string
+	VPC             string
+	Instance        string
+	DeviceIndex     int
+	MAC             string
+	Addresses       []netip.Prefix // primary IPv4 first, then IPv6; with the subnet's length
+	Gateways        []netip.Addr   // the VPC router in the subnet, one per family
+	VPCPrefixes     []netip.Prefix // what the VPC router can route
+	SourceDestCheck bool
+	Tracking        secgroup.Tracking // zero fields: the defaults
+	Groups          []string          // sorted
+}
+
+// Group is the rules of a group that an interface of the host carries.
+type Group struct {
+	ID    string
+	Rules policy.Source
+}
+
+// AddressKey names an address: VPCs may overlap.
+type AddressKey struct {
+	VPC  string
+	Addr netip.Addr
+}
+
+// Address is an address that the host's interfaces or rules need to know.
+type Address struct {
+	Interface string   // that owns it
+	Local     bool     // the interface is in force on this host
+	Groups    []string // sorted; of the owner's groups, those that rules on this host name
+}

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package feed
+
+import (
+	"cmp"
+	"net/netip"
+	"reflect"
+	"slices"
+
+	"github.com/hedgeward/hedgeward/flow"
+	"github.com/hedgeward/hedgeward/model"
+	"github.com/hedgeward/hedgeward/policy"
+	"github.com/hedgeward/hedgeward/secgroup"
+)
+
+// Host computes what one host is told. It has one owner.
+type Host struct {
+	name string
+
+	instances  map[string]*Instance
+	interfaces map[string]*Interface
+	groups     map[string]*Group
+	addresses  map[AddressKey]*Address
+	owned      map[string][]AddressKey // interface -> the addresses it was told to own
+	listed     map[string]string       // interface -> the instance that was told to have it
+
+	uses    count  // group -> how many of the host's interfaces carry it
+	names   count  // group -> how many of the used groups' rules name it
+	retired keyset // groups that the last delta's rules stopped naming; see Update
+}
+
+// NewHost returns a Host that has been told nothing.
+func NewHost(name string) *Host {
+	return &Host{
+		name: name, instances: map[string]*Instance{}, interfaces: map[string]*Interface{},
+		groups: map[string]*Group{}, addresses: map[AddressKey]*Address{}, owned: map[string][]AddressKey{},
+		listed: map[string]string{},
+		uses: count{}, names: count{}, retired: keyset{},
+	}
+}
+
+// Update returns what changed for the host. changed lists the rows that changed
+// since the last call; all says that anything may have.
+//
+// A change of rules and the memberships it needs arrive in one delta: addresses
+// of newly named groups are told together with the rules that name them (the
+// receiver takes addresses first), and those of groups that are no longer named
+// are taken back only by the next Update (see Pending), after the rules are
+// gone. So at no moment does a rule miss a member that it has before and after.
+func (h *Host) Update(snap *model.Snapshot, changed map[model.Ref]struct{}, all bool) *Delta {
+	d := &Delta{
+		Revision: snap.Revision, Instances: map[string]*Instance{}, Interfaces: map[string]*Interface{},
+		Groups: map[string]*Group{}, Addresses: map[AddressKey]*Address{},
+	}
+	instances, interfaces, groups := h.touched(snap, changed, all)
+	trim := h.retired
+	h.retired = keyset{}
+
+	for id := range instances {
+		if was := h.instances[id]; was != nil {
+			for _, ifc := range was.Interfaces {
+				delete(h.listed, ifc)
+			}
+		}
+		diff(h.instances, d.Instances, id, h.instance(snap, id))
+	}
+	for id := range instances {
+		if now := h.instances[id]; now != nil {
+			for _, ifc := range now.Interfaces {
+				h.listed[ifc] = id
+			}
+		}
+	}
+	for id := range interfaces {
+		was := h.interfaces[id]
+		diff(h.interfaces, d.Interfaces, id, h.iface(snap, id))
+		h.uses.move(carried(was), carried(h.interfaces[id]), groups.add, groups.add)
+	}
+	for id := range groups {
+		was := h.groups[id]
+		diff(h.groups, d.Groups, id, h.group(snap, id))
+		members := func(group string) {
+			for ifc := range snap.Interfaces.By(model.ByGroup, group) {
+				interfaces.add(ifc.ID)
+			}
+		}
+		h.names.move(named(was), named(h.groups[id]), members, h.retired.add)
+	}
+	for id := range trim {
+		for ifc := range snap.Interfaces.By(model.ByGroup, id) {
+			interfaces.add(ifc.ID)
+		}
+	}
+	h.updateAddresses(snap, interfaces, d)
+	return d
+}
+
+// Pending reports whether the next Update has something to take back even if
+// nothing else changes.
+func (h *Host) Pending() bool { return len(h.retired) > 0 }
+
+// touched returns what must be looked at again because of the changed rows.
+func (h *Host) touched(snap *model.Snapshot, changed map[model.Ref]struct{}, all bool) (instances, interfaces, groups keyset) {
+	instances, interfaces, groups = keyset{}, keyset{}, keyset{}
+	instance := func(id string) {
+		instances.add(id)
+		for ifc := range snap.Interfaces.By(model.ByInstance, id) {
+			interfaces.add(ifc.ID)
+		}
+	}
+	if all {
+		for id := range h.instances {
+			instance(id)
+		}
+		for i := range snap.Instances.By(model.ByHost, h.name) {
+			instance(i.ID)
+		}
+		for id := range h.interfaces {
+			interfaces.add(id)
+		}
+		for id := range h.owned {
+			interfaces.add(id)
+		}
+		for id := range h.uses { // a used group that was missing may be there now
+			groups.add(id)
+		}
+		for id := range h.names {
+			for ifc := range snap.Interfaces.By(model.ByGroup, id) {
+				interfaces.add(ifc.ID)
+			}
+		}
+		return
+	}
+	for ref := range changed {
+		switch ref.Kind {
+		case model.Instances:
+			instance(ref.ID)
+			for id, ifc := range h.interfaces {
+				if ifc.Instance == ref.ID {
+					interfaces.add(id)
+				}
+			}
+		case model.Interfaces:
+			interfaces.add(ref.ID)
+			if on, ok := h.listed[ref.ID]; ok {
+				instances.add(on)
+			}
+			if ifc := snap.Interfaces.Get(ref.ID); ifc != nil && ifc.Attachment != nil {
+				instances.add(ifc.Attachment.Instance)
+			}
+		case model.Groups:
+			if h.uses[ref.ID] > 0 {
+				groups.add(ref.ID)
+			}
+		case model.VPCs, model.Subnets:
+			for id, ifc := range h.interfaces {
+				if row := snap.Interfaces.Get(id); ifc.VPC == ref.ID || row != nil && row.Subnet == ref.ID {
+					interfaces.add(id)
+				}
+			}
+		}
+	}
+	return
+}
+
+// instance returns what the host is told of an instance, nil if it has none.
+func (h *Host) instance(snap *model.Snapshot, id string) *Instance {
+	row := snap.Instances.Get(id)
+	if row == nil || row.Host != h.name || row.State == secgroup.Terminated {
+		return nil
+	}
+	out := &Instance{ID: id, State: row.State, UserData: row.UserData, FirstBoot: row.Boots <= 1 && row.State == secgroup.Pending}
+	attached := slices.Collect(snap.Interfaces.By(model.ByInstance, id))
+	slices.SortFunc(attached, func(a, b *secgroup.Interface) int {
+		return cmp.Compare(a.Attachment.DeviceIndex, b.Attachment.DeviceIndex)
+	})
+	for _, ifc := range attached {
+		out.Interfaces = append(out.Interfaces, ifc.ID)
+	}
+	return out
+}
+
+// iface returns what the host is told of an interface, nil unless it is attached
+// to an instance of the host that runs or is about to.
+func (h *Host) iface(snap *model.Snapshot, id string) *Interface {
+	row := snap.Interfaces.Get(id)
+	if row == nil || row.Attachment == nil {
+		return nil
+	}
+	on := snap.Instances.Get(row.Attachment.Instance)
+	subnet, vpc := snap.Subnets.Get(row.Subnet), snap.VPCs.Get(row.VPC)
+	if on == nil || on.Host != h.name || subnet == nil || vpc == nil ||
+		on.State != secgroup.Pending && on.State != secgroup.Running {
+		return nil
+	}
+	out := &Interface{
+		ID: id, VPC: row.VPC, Instance: on.ID, DeviceIndex: row.Attachment.DeviceIndex, MAC: row.MAC,
+		SourceDestCheck: row.SourceDestCheck, Groups: slices.Sorted(slices.Values(row.Groups)),
+	}
+	if row.Tracking != nil {
+		out.Tracking = *row.Tracking
+	}
+	add := func(block netip.Prefix, addrs []netip.Addr) {
+		for _, a := range addrs {
+			out.Addresses = append(out.Addresses, netip.PrefixFrom(a, block.Bits()))
+		}
+		if len(addrs) > 0 {
+			out.Gateways = append(out.Gateways, block.Masked().Addr().Next())
+		}
+	}
+	add(subnet.CIDR, row.Addresses)
+	if subnet.IPv6 != nil {
+		add(subnet.IPv6.Prefix, row.IPv6)
+	}
+	for _, block := range slices.Concat(vpc.CIDRs, vpc.IPv6) {
+		out.VPCPrefixes = append(out.VPCPrefixes, block.Prefix)
+	}
+	return out
+}
+
+// group returns a group's rules, nil unless an interface of the host carries it.
+func (h *Host) group(snap *model.Snapshot, id string) *Group {
+	row := snap.Groups.Get(id)
+	if row == nil || h.uses[id] == 0 {
+		return nil
+	}
+	g := &Group{ID: id}
+	for i := range row.Rules {
+		r := &row.Rules[i]
+		dir := flow.Ingress
+		if r.Egress {
+			dir = flow.Egress
+		}
+		g.Rules[dir] = append(g.Rules[dir], policy.Rule{
+			ID: r.ID, Protocol: int(r.Protocol), From: int(r.From), To: int(r.To),
+			Peer: policy.Peer{Prefix: r.Peer.Prefix, Group: r.Peer.Group},
+		})
+	}
+	return g
+}
+
+// updateAddresses brings the addresses of the given interfaces up to date. An
+// address that moved from one interface to another is one change.
+func (h *Host) updateAddresses(snap *model.Snapshot, interfaces keyset, d *Delta) {
+	want := map[AddressKey]*Address{}
+	for id := range interfaces {
+		for _, key := range h.owned[id] {
+			if _, told := want[key]; !told {
+				want[key] = nil
+			}
+		}
+		delete(h.owned, id)
+		row := snap.Interfaces.Get(id)
+		if row == nil {
+			continue
+		}
+		a := &Address{Interface: id, Local: h.interfaces[id] != nil}
+		for _, g := range row.Groups {
+			if h.names[g] > 0 || h.retired.has(g) {
+				a.Groups = append(a.Groups, g)
+			}
+		}
+		if !a.Local && len(a.Groups) == 0 {
+			continue
+		}
+		slices.Sort(a.Groups)
+		for _, addr := range slices.Concat(row.Addresses, row.IPv6) {
+			key := AddressKey{row.VPC, addr}
+			want[key] = a
+			h.owned[id] = append(h.owned[id], key)
+		}
+	}
+	for key, a := range want {
+		diff(h.addresses, d.Addresses, key, a)
+	}
+}
+
+// diff makes told[key] the new value and notes it in out if it differs.
+func diff[K comparable, V any](told, out map[K]*V, key K, now *V) {
+	was := told[key]
+	if was == nil && now == nil || was != nil && now != nil && reflect.DeepEqual(was, now) {
+		return
+	}
+	if now == nil {
+		delete(told, key)
+	} else {
+		told[key] = now
+	}
+	out[key] = now
+}
+
+func carried(ifc *Interface) []string {
+	if ifc == nil {
+		return nil
+	}
+	return ifc.Groups
+}
+
+// named returns the groups that a group's rules name, each once.
+func named(g *Group) []string {
+	if g == nil {
+		return nil
+	}
+	seen := keyset{}
+	for _, rules := range g.Rules {
+		for i := range rules {
+			if id := rules[i].Peer.Group; id != "" {
+				seen.add(id)
+			}
+		}
+	}
+	return seen.sorted()
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package feed
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hedgeward/hedgeward/internal/testrand"
+	"github.com/hedgeward/hedgeward/model"
+	"github.com/hedgeward/hedgeward/secgroup"
+	"github.com/hedgeward/hedgeward/store"
+)
+
+var comparePrefixes = cmp.Options{
+	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
+	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
+}
+
+// world is a model with a store behind it, changed at random.
+type world struct {
+	t     *testing.T
+	store *store.Store
+	model *model.Model
+}
+
+func newWorld(t *testing.T) *world {
+	s, err := store.Embedded(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := model.Open(t.Context(), s, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); m.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done; s.Close() })
+	w := &world{t, s, m}
+	w.change(func(tx *model.Tx) {
+		for v := range 2 {
+			vpc := fmt.Sprint("vpc-", v)
+			tx.VPCs.Put(&secgroup.VPC{ID: vpc, CIDRs: []secgroup.CIDRAssociation{{Prefix: netip.MustParsePrefix("10.0.0.0/16")}}})
+			tx.Subnets.Put(&secgroup.Subnet{ID: fmt.Sprint("subnet-", v), VPC: vpc, CIDR: netip.MustParsePrefix("10.0.0.0/24")})
+		}
+	})
+	return w
+}
+
+func (w *world) change(f func(*model.Tx)) {
+	w.t.Helper()
+	tx := w.model.Begin()
+	tx.Guard("test")
+	f(tx)
+	guards, writes, err := tx.Commit()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	rev, err := w.store.Commit(w.t.Context(), guards, writes)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := w.model.Await(w.t.Context(), rev); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// mutate changes one thing that a host may or may not care about.
+func mutate(rng *rand.Rand, tx *model.Tx) {
+	v := rng.IntN(2)
+	vpc, groupID := fmt.Sprint("vpc-", v), func() string { return fmt.Sprintf("sg-%d-%d", v, rng.IntN(4)) }
+	switch n := rng.IntN(10); {
+	case n < 3: // a group with rules that name groups, or none
+		g := &secgroup.Group{ID: groupID(), VPC: vpc}
+		for i := range rng.IntN(4) {
+			r := secgroup.Rule{ID: fmt.Sprint("sgr-", rng.IntN(1000)), RuleKey: secgroup.RuleKey{Egress: i%2 == 1, Protocol: secgroup.TCP, From: int32(rng.IntN(3)), To: 5}}
+			if rng.IntN(3) > 0 {
+				r.Peer.Group = groupID()
+			} else {
+				r.Peer.Prefix = netip.MustParsePrefix("10.0.0.0/8")
+			}
+			g.Rules = append(g.Rules, r)
+		}
+		tx.Groups.Put(g)
+	case n < 4:
+		tx.Groups.Delete(groupID())
+	case n < 6: // an instance in some state, on this host or another
+		states := []secgroup.InstanceState{secgroup.Pending, secgroup.Running, secgroup.Stopped, secgroup.ShuttingDown, secgroup.Terminated}
+		tx.Instances.Put(&secgroup.Instance{
+			ID: fmt.Sprint("i-", rng.IntN(4)), State: states[rng.IntN(len(states))], Host: []string{"here", "here", "there"}[rng.IntN(3)], Boots: rng.IntN(3),
+		})
+	case n < 9: // an interface: attached or not, with one of few addresses
+		ifc := &secgroup.Interface{
+			ID: fmt.Sprintf("eni-%d-%d", v, rng.IntN(5)), VPC: vpc, Subnet: fmt.Sprint("subnet-", v), Groups: []string{groupID()},
+		}
+		if other := groupID(); other != ifc.Groups[0] {
+			ifc.Groups = append(ifc.Groups, other)
+		}
+		addr := netip.AddrFrom4([4]byte{10, 0, 0, byte(10 + rng.IntN(8))})
+		for other := range tx.Interfaces.By(model.ByAddress, model.AddressValue(vpc, addr.String())) {
+			if other.ID != ifc.ID { // addresses are unique: the other one gives it up
+				gives := *other
+				gives.Addresses = nil
+				tx.Interfaces.Put(&gives)
+			}
+		}
+		ifc.Addresses = []netip.Addr{addr}
+		if rng.IntN(3) > 0 {
+			ifc.Attachment = &secgroup.Attachment{Instance: fmt.Sprint("i-", rng.IntN(4)), DeviceIndex: rng.IntN(2)}
+		}
+		tx.Interfaces.Put(ifc)
+	default:
+		tx.Interfaces.Delete(fmt.Sprintf("eni-%d-%d", v, rng.IntN(5)))
+	}
+}
+
+// told is everything a receiver knows after the deltas so far.
+type told struct {
+	Instances  map[string]*Instance
+	Interfaces map[string]*Interface
+	Groups     map[string]*Group
+	Addresses  map[AddressKey]*Address
+}
+
+func newTold() *told {
+	return &told{map[string]*Instance{}, map[string]*Interface{}, map[string]*Group{}, map[AddressKey]*Address{}}
+}
+
+func merge[K comparable, V any](into, d map[K]*V) {
+	for k, v := range d {
+		into[k] = v
+	}
+	maps.DeleteFunc(into, func(_ K, v *V) bool { return v == nil })
+}
+
+func (t *told) take(d *Delta) {
+	merge(t.Instances, d.Instances)
+	merge(t.Interfaces, d.Interfaces)
+	merge(t.Groups, d.Groups)
+	merge(t.Addresses, d.Addresses)
+}
+
+// drain applies Update until nothing is pending.
+func drain(t *told, h *Host, snap *model.Snapshot, changed map[model.Ref]struct{}, all bool) {
+	t.take(h.Update(snap, changed, all))
+	for h.Pending() {
+		t.take(h.Update(snap, nil, false))
+	}
+}
+
+func TestFollowingEqualsBeingToldAnew(t *testing.T) {
+	rng := testrand.New(testrand.Seed(t))
+	w := newWorld(t)
+	sub := w.model.Subscribe()
+	defer sub.Close()
+	host, follower := NewHost("here"), newTold()
+	most := 0 // addresses with groups that the host was told of at one time
+	for step := range 400 {
+		w.change(func(tx *model.Tx) {
+			for range 1 + rng.IntN(3) {
+				mutate(rng, tx)
+			}
+		})
+		if rng.IntN(3) == 0 {
+			continue // let changes coalesce
+		}
+		snap, changed, all, err := sub.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		drain(follower, host, snap, changed, all || rng.IntN(20) == 0)
+		named := 0
+		for _, a := range follower.Addresses {
+			named += len(a.Groups)
+		}
+		most = max(most, named)
+		anew := newTold()
+		drain(anew, NewHost("here"), snap, nil, true)
+		if d := cmp.Diff(anew, follower, comparePrefixes); d != "" {
+			t.Fatalf("step %d: a follower (+) differs from one told anew (-):\n%s", step, d)
+		}
+	}
+	if most == 0 {
+		t.Error("the walk never told the host anything: it tests nothing")
+	}
+}
+
+// TestNamesArriveBeforeAndLeaveAfter holds the order that keeps a rule change
+// from dropping or admitting anything in between.
+func TestNamesArriveBeforeAndLeaveAfter(t *testing.T) {
+	w := newWorld(t)
+	rule := func(peer string) []secgroup.Rule {
+		return []secgroup.Rule{{ID: "sgr-1", RuleKey: secgroup.RuleKey{Protocol: secgroup.TCP, Peer: secgroup.Peer{Group: peer}}}}
+	}
+	member := netip.MustParseAddr("10.0.0.20")
+	w.change(func(tx *model.Tx) {
+		tx.Groups.Put(&secgroup.Group{ID: "sg-web", VPC: "vpc-0"})
+		tx.Groups.Put(&secgroup.Group{ID: "sg-db", VPC: "vpc-0"})
+		tx.Instances.Put(&secgroup.Instance{ID: "i-db", State: secgroup.Running, Host: "here"})
+		tx.Interfaces.Put(&secgroup.Interface{
+			ID: "eni-db", VPC: "vpc-0", Subnet: "subnet-0", Groups: []string{"sg-db"}, Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.10")},
+			Attachment: &secgroup.Attachment{Instance: "i-db"},
+		})
+		tx.Interfaces.Put(&secgroup.Interface{ID: "eni-web", VPC: "vpc-0", Subnet: "subnet-0", Groups: []string{"sg-web"}, Addresses: []netip.Addr{member}})
+	})
+	h := NewHost("here")
+	if d := h.Update(w.model.Snapshot(), nil, true); d.Addresses[AddressKey{"vpc-0", member}] != nil {
+		t.Error("the host is told of an address that no rule of its needs")
+	}
+	setRules := func(rules []secgroup.Rule) *Delta {
+		w.change(func(tx *model.Tx) { tx.Groups.Put(&secgroup.Group{ID: "sg-db", VPC: "vpc-0", Rules: rules}) })
+		return h.Update(w.model.Snapshot(), map[model.Ref]struct{}{{Kind: model.Groups, ID: "sg-db"}: {}}, false)
+	}
+	d := setRules(rule("sg-web"))
+	if a := d.Addresses[AddressKey{"vpc-0", member}]; a == nil || !slices.Equal(a.Groups, []string{"sg-web"}) || d.Groups["sg-db"] == nil {
+		t.Errorf("naming a group tells %+v of its member, rules %v; want both in one delta", a, d.Groups)
+	}
+	d = setRules(nil)
+	if _, gone := d.Addresses[AddressKey{"vpc-0", member}]; gone || !h.Pending() {
+		t.Error("the member went together with the rule that named it; it must go after")
+	}
+	d = h.Update(w.model.Snapshot(), nil, false)
+	if a, gone := d.Addresses[AddressKey{"vpc-0", member}]; !gone || a != nil || h.Pending() {
+		t.Errorf("the next delta says %v of the member, pending %v; want it gone", d.Addresses, h.Pending())
+	}
+}

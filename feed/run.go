@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package feed
+
+import (
+	"context"
+
+	"github.com/hedgeward/hedgeward/model"
+)
+
+// Run tells a host everything, then every change, until ctx ends, and returns
+// its cause. apply is called for one delta at a time; the next one is computed
+// from the newest snapshot after it returns, so a slow host is told less often,
+// not later and later.
+func Run(ctx context.Context, m *model.Model, host string, apply func(*Delta)) error {
+	sub := m.Subscribe()
+	defer sub.Close()
+	h := NewHost(host)
+	for {
+		snap, changed, all, err := sub.Next(ctx)
+		if err != nil {
+			return err
+		}
+		apply(h.Update(snap, changed, all))
+		for h.Pending() {
+			apply(h.Update(snap, nil, false))
+		}
+	}
+}
