@@ -26,9 +26,9 @@ type Model struct {
 
 // Operation is one entry of a model.
 type Operation struct {
-	Name      string
-	NewInput  func() any // pointer to the zero request
-	NewOutput func() any // pointer to the zero result
-	Wrapper   string     // element between root and result (STS); empty for none
-	NoOutput  bool       // the model declares no result: the answer is <return>true</return>
+	Name       string
+	NewInput   func() any // pointer to the zero request
+	NewOutput  func() any // pointer to the zero result
+	Wrapper    string     // element between root and result (STS); empty for none
+	ReturnTrue bool       // the answer has <return>true</return>, which the result type does not hold
 }

@@ -102,6 +102,12 @@ func (m *model) uses() (map[string]use, error) {
 			return nil
 		}
 		seen[name] |= u
+		switch {
+		case s.Type == "list" && m.Shapes[s.Member.Shape] != nil && m.Shapes[s.Member.Shape].Type == "list":
+			return fmt.Errorf("shape %s is a list of lists, which the codecs do not carry", name)
+		case s.Type == "map" && m.Metadata.Protocol != "json":
+			return fmt.Errorf("shape %s is a map, which only the JSON codec carries", name)
+		}
 		for _, member := range s.Members {
 			if err := walk(member.Shape, u); err != nil {
 				return err

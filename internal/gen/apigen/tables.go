@@ -8,6 +8,11 @@ import (
 	"strings"
 )
 
+// returnsTrue lists operations that declare a result and answer
+// <return>true</return> all the same, besides those that declare none
+// (docs/spec/ec2-api.md sections 1.2 and 3.1).
+var returnsTrue = map[string]bool{"ec2:CreateSecurityGroup": true}
+
 // operations writes the table that the dispatcher and the codecs start from.
 func (g *generator) operations(b *bytes.Buffer) {
 	namespace := g.Metadata.XMLNamespace
@@ -32,8 +37,8 @@ func (g *generator) operations(b *bytes.Buffer) {
 		if op.Output.ResultWrapper != "" {
 			fmt.Fprintf(b, ", Wrapper: %q", op.Output.ResultWrapper)
 		}
-		if op.NoOutput {
-			fmt.Fprintf(b, ", NoOutput: true")
+		if op.NoOutput || returnsTrue[g.service()+":"+name] {
+			fmt.Fprintf(b, ", ReturnTrue: true")
 		}
 		fmt.Fprintf(b, "},\n")
 	}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package awsapi
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hedgeward/hedgeward/awsapi/query"
+	"github.com/hedgeward/hedgeward/awsapi/wire"
+	"github.com/hedgeward/hedgeward/secgroup"
+)
+
+// internalError is all that clients learn of a fault of ours.
+var internalError = secgroup.Errorf("InternalError", "An internal error has occurred")
+
+// answer is one request on its way to its response and its log record.
+type answer struct {
+	Call
+	service *Service
+	detail  string // for the log: why a signature or a call failed
+	stack   string // of a panic
+}
+
+// ServeHTTP answers one request. Whatever happens, the answer is in the form of
+// a service's protocol.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	a := &answer{service: s.Services[0]}
+	a.RequestID = newRequestID()
+	op, out, refused := s.serve(w, r, a)
+
+	status, code := http.StatusOK, "ok"
+	var body []byte
+	if refused != nil {
+		status, code = refused.status, refused.code
+		body = a.service.protocol.refuse(a.service.model, *refused, a.RequestID)
+	} else {
+		body = a.service.protocol.result(a.service.model, op, a.RequestID, out)
+	}
+	h := w.Header()
+	a.service.protocol.headers(h)
+	h.Set("x-amzn-RequestId", a.RequestID)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // a client that is gone needs no answer
+	s.record(r.Context(), a, code, status, time.Since(start))
+}
+
+// serve takes a request through the steps of docs/spec/ec2-api.md section 1.5.
+// Authentication comes before the form is looked at: nobody unknown gets that
+// far.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, a *answer) (*wire.Operation, any, *refusal) {
+	if r.Method != http.MethodPost && r.Method != http.MethodGet {
+		return nil, nil, &refusal{http.StatusMethodNotAllowed, "InvalidRequest", "Calls are made with POST or GET."}
+	}
+	if r.URL.Path != "/" && r.URL.Path != "" {
+		return nil, nil, &refusal{http.StatusNotFound, "InvalidRequest", "Calls are made to the path /."}
+	}
+	body, refused := readBody(w, r)
+	if refused != nil {
+		return nil, nil, refused
+	}
+	service, caller, unsigned := s.authenticate(r, body)
+	a.service, a.Caller, a.Service = service, caller, service.Name()
+	if unsigned != nil {
+		a.detail = unsigned.Error()
+		refused := service.protocol.unsigned(unsigned)
+		return nil, nil, &refused
+	}
+	op, out, err := s.call(r, a, body)
+	if err != nil {
+		e := new(secgroup.Error)
+		if !errors.As(err, &e) {
+			a.detail, e = err.Error(), internalError
+		}
+		return nil, nil, &refusal{service.protocol.status(e.Code), e.Code, e.Message}
+	}
+	return op, out, nil
+}
+
+// call finds and runs the operation. A panic on the way becomes an error.
+func (s *Server) call(r *http.Request, a *answer, body []byte) (op *wire.Operation, out any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			a.stack = string(debug.Stack())
+			op, out, err = nil, nil, fmt.Errorf("panic: %v", p)
+		}
+	}()
+	service := a.service
+	req, err := service.protocol.read(service.model, r, body)
+	a.Action = req.action
+	if err != nil {
+		return nil, nil, err
+	}
+	op = service.model.Operations[req.action]
+	if op == nil {
+		return nil, nil, service.protocol.unknown(req.action)
+	}
+	offered := service.offered[req.action]
+	if offered == nil {
+		return nil, nil, secgroup.Errorf("UnsupportedOperation", "The operation %s is not supported by this installation.", op.Name)
+	}
+	in := op.NewInput()
+	if err := req.decode(in); err != nil {
+		return nil, nil, err
+	}
+	run, err := offered.prepare(&a.Call, in)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.Authorizer.Authorize(r.Context(), &a.Call, in); err != nil {
+		return nil, nil, err
+	}
+	if offered.isDryRun(in) {
+		return nil, nil, secgroup.Errorf("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
+	}
+	out, err = run(r.Context())
+	return op, out, err
+}
+
+// guess returns the service that a request without a good signature is meant
+// for: the one it claims, else by its target, else by its version.
+func (s *Server) guess(r *http.Request, body []byte, claimed string) *Service {
+	if service := s.services[claimed]; service != nil {
+		return service
+	}
+	target := r.Header.Get("X-Amz-Target")
+	version := ""
+	if form, err := query.ParseForm(r.URL.RawQuery, body); err == nil {
+		version = form.Version()
+	}
+	for _, service := range s.Services {
+		prefix := service.model.TargetPrefix
+		if prefix != "" && strings.HasPrefix(target, prefix+".") || prefix == "" && version == service.model.Version {
+			return service
+		}
+	}
+	return s.Services[0]
+}
+
+// record writes the one log record of a request: who asked for what, and what
+// came of it. Nothing of the request's own values is in it.
+func (s *Server) record(ctx context.Context, a *answer, code string, status int, took time.Duration) {
+	level := slog.LevelInfo
+	attrs := []slog.Attr{
+		slog.String("request", a.RequestID),
+		slog.String("service", a.Service),
+		slog.String("action", show(a.Action)),
+		slog.String("region", a.Region),
+		slog.String("principal", a.ARN),
+		slog.String("key", a.AccessKey),
+		slog.String("code", code),
+		slog.Int("status", status),
+		slog.Duration("took", took),
+	}
+	if a.detail != "" {
+		attrs = append(attrs, slog.String("detail", a.detail))
+	}
+	if a.stack != "" {
+		attrs = append(attrs, slog.String("stack", a.stack))
+	}
+	if status >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	s.Log.LogAttrs(ctx, level, "api call", attrs...)
+}
+
+// show bounds what a client can make us log.
+func show(s string) string { return fmt.Sprintf("%.100s", s) }
+
+// newRequestID returns a random UUID.
+func newRequestID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

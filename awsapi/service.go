@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package awsapi
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+
+	"github.com/hedgeward/hedgeward/awsapi/wire"
+)
+
+// Caller is the principal whose signature a call bears.
+type Caller struct {
+	Account   string // 12 digits
+	Region    string // of the credential scope; set by the server, never by Credentials
+	User      string // name of the IAM user; "" for the account itself
+	UserID    string // unique id, AIDA… or the account's
+	ARN       string // arn:aws:iam::ACCOUNT:user/NAME
+	AccessKey string // id of the key, not its secret
+}
+
+// Call is one authenticated request on its way through an operation.
+type Call struct {
+	Caller
+	Service   string // "ec2"
+	Action    string // "CreateSecurityGroup"
+	RequestID string // as the client is told
+}
+
+// Operation is one operation that the installation offers. Make it with Op.
+type Operation struct {
+	name    string
+	in, out reflect.Type
+	dryRun  int // index of the input's DryRun field, -1 for none
+	prepare func(*Call, any) (func(context.Context) (any, error), error)
+}
+
+// Op makes an operation of two phases, so that the order of checks in
+// docs/spec/ec2-api.md section 1.5 holds everywhere. prepare checks what the
+// request alone can show: what is missing, contradictory or ill-formed (steps 4
+// and 5). The dispatcher then asks whether the caller may do it and answers
+// DryRun (6 and 7). Only then does it call what prepare returned, for what
+// depends on state, and for the change itself (8 to 11). Errors meant for the
+// client are *secgroup.Error.
+func Op[In, Out any](name string, prepare func(*Call, *In) (run func(context.Context) (*Out, error), err error)) Operation {
+	op := Operation{name: name, in: reflect.TypeFor[In](), out: reflect.TypeFor[Out](), dryRun: -1}
+	if f, ok := op.in.FieldByName("DryRun"); ok && f.Type == reflect.TypeFor[*bool]() {
+		op.dryRun = f.Index[0]
+	}
+	op.prepare = func(c *Call, in any) (func(context.Context) (any, error), error) {
+		run, err := prepare(c, in.(*In))
+		if err != nil {
+			return nil, err
+		}
+		return func(ctx context.Context) (any, error) {
+			out, err := run(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return out, nil
+		}, nil
+	}
+	return op
+}
+
+// isDryRun reports whether the request only wants to know.
+func (op *Operation) isDryRun(in any) bool {
+	if op.dryRun < 0 {
+		return false
+	}
+	flag, _ := reflect.ValueOf(in).Elem().Field(op.dryRun).Interface().(*bool)
+	return flag != nil && *flag
+}
+
+// Service is a model, the protocol it is spoken in, and those of its operations
+// that the installation offers.
+type Service struct {
+	model    *wire.Model
+	protocol Protocol
+	offered  map[string]*Operation
+}
+
+// NewService returns a service. Operations of the model that are not among ops
+// answer UnsupportedOperation. It panics when an operation is not in the model,
+// has other types than the model gives it, or comes twice: bugs of ours that no
+// request can cause.
+func NewService(model *wire.Model, protocol Protocol, ops ...Operation) *Service {
+	s := &Service{model: model, protocol: protocol, offered: make(map[string]*Operation, len(ops))}
+	for _, op := range ops {
+		declared := model.Operations[op.name]
+		switch {
+		case declared == nil:
+			panic(fmt.Sprintf("awsapi: %s has no operation %s", model.Service, op.name))
+		case s.offered[op.name] != nil:
+			panic(fmt.Sprintf("awsapi: operation %s of %s comes twice", op.name, model.Service))
+		case reflect.TypeOf(declared.NewInput()).Elem() != op.in, reflect.TypeOf(declared.NewOutput()).Elem() != op.out:
+			panic(fmt.Sprintf("awsapi: operation %s of %s takes %T and gives %T", op.name, model.Service, declared.NewInput(), declared.NewOutput()))
+		}
+		s.offered[op.name] = &op
+	}
+	return s
+}
+
+// Name returns the service's name in credential scopes.
+func (s *Service) Name() string { return s.model.Service }
