@@ -5,6 +5,7 @@ package secgroup
 import (
 	"net/netip"
 	"strconv"
+	"time"
 )
 
 // Protocol is an IANA protocol number, or AllProtocols.
@@ -64,4 +65,8 @@ type Rule struct {
 	GroupOwner  string  `json:"groupOwner,omitempty"`  // account of Peer.Group
 	Description *string `json:"description,omitempty"` // nil when never given
 	Tags        Tags    `json:"tags,omitempty"`
+
+	// Created is when the rule was made. Rules of one call lie a nanosecond apart,
+	// so that the order of creation is the order of the request.
+	Created time.Time `json:"created"`
 }
