@@ -53,7 +53,7 @@ func TestSpecCheck(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		spoil func(*Spec)
-		says   string
+		says  string
 	}{
 		"id":            {func(s *Spec) { s.ID = "i-../../etc" }, "instance id"},
 		"empty":         {func(s *Spec) { s.ID = "" }, "instance id"},
