@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package sts is the Security Token Service as far as Hedgeward has it: who am I
-// (docs/spec/ec2-api.md section 11.3).
+// (docs/spec/ec2-api.md section 11.3). It issues no credentials and reads nothing
+// but the signature that was verified already.
 package sts
 
 import (

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package testrand gives tests a source of randomness that can be had again. The
-// seed is logged; SEED=… in the environment chooses it.
+// seed is logged; SEED=… in the environment chooses it. Only tests
+// import it.
 package testrand
 
 import (

@@ -4,6 +4,7 @@
 // one struct per request, result and structure, with the wire names of every
 // field in its tags (see awsapi/wire), the table of operations, and the values
 // of enumerations. The same model always gives the same bytes.
+// It knows shapes only: no operation's meaning and no protocol.
 //
 //	apigen -model ../../models/ec2.json -package ec2types -out .
 package main
