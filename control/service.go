@@ -42,6 +42,7 @@ type Service struct {
 	now     func() time.Time
 	log     *slog.Logger
 	queue   chan *request // capacity queued; a full one makes callers wait
+	stopped chan struct{} // closed when Run has returned
 }
 
 // New returns a Service on a model and the store that it follows.
@@ -49,6 +50,7 @@ func New(s *store.Store, m *model.Model, cfg Config) *Service {
 	svc := &Service{
 		store: s, model: m, regions: cfg.Regions, quotas: cfg.Quotas.withDefaults(), host: cfg.Host,
 		now: cfg.Now, log: cfg.Log, queue: make(chan *request, queued),
+		stopped: make(chan struct{}),
 	}
 	if svc.regions == nil {
 		svc.regions = DefaultRegions()
@@ -99,13 +101,25 @@ func (s *Service) write(ctx context.Context, scope secgroup.Scope, edit func(*mo
 	case s.queue <- r:
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	case <-s.stopped:
+		return errStopping
 	}
-	<-r.done // the committer answers even when ctx ends: the outcome must be known
-	return r.err
+	select {
+	case <-r.done: // the committer answers even when ctx ends: the outcome must be known
+		return r.err
+	case <-s.stopped:
+	}
+	select {
+	case <-r.done:
+		return r.err
+	default:
+		return errStopping // it came after the last batch
+	}
 }
 
-// Run commits operations until ctx ends, and returns its cause.
+// Run commits operations until ctx ends, and returns its cause. Call it once.
 func (s *Service) Run(ctx context.Context) error {
+	defer close(s.stopped)
 	for {
 		select {
 		case r := <-s.queue:
@@ -120,14 +134,7 @@ func (s *Service) Run(ctx context.Context) error {
 			}
 			s.commit(ctx, batch)
 		case <-ctx.Done():
-			for {
-				select {
-				case r := <-s.queue:
-					r.finish(errStopping)
-				default:
-					return context.Cause(ctx)
-				}
-			}
+			return context.Cause(ctx)
 		}
 	}
 }
