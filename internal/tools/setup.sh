@@ -9,6 +9,7 @@ set -euo pipefail
 needs='
 clang-14         clang-14    compiles the BPF objects; this version, because objects are compared byte for byte
 llvm-strip-14    llvm-14     bpf2go removes DWARF with it; llvm-objdump shows what differs
+gcc              gcc         the race detector is linked with it
 ip               iproute2    tests look at links, routes and namespaces from outside
 aws              awscli      the unmodified client that whole-system tests drive
 '
@@ -18,8 +19,10 @@ while read -r command package _; do
 	[ -n "$command" ] || continue
 	command -v "$command" >/dev/null || [ -x "/usr/sbin/$command" ] || missing+=("$package")
 done <<<"$needs"
-# Headers have no command: the C sources include <linux/bpf.h> and <bpf/bpf_helpers.h>.
+# Headers have no command: the BPF sources include <linux/bpf.h> and
+# <bpf/bpf_helpers.h>, the race detector's runtime <stdlib.h>.
 [ -e /usr/include/bpf/bpf_helpers.h ] || missing+=(libbpf-dev)
+[ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
 [ -e /usr/include/linux/bpf.h ] || missing+=(linux-libc-dev)
 [ ${#missing[@]} -gt 0 ] || exit 0
 
