@@ -125,12 +125,12 @@ func (c *entry) update(d flow.Direction, p flow.Packet, now time.Duration) flow.
 }
 
 // find returns the live entry of the key, or nil. It drops a dead one.
-func (w *World) find(e *Interface, k key, now time.Duration) *entry {
+func (e *Interface) find(k key, now time.Duration) *entry {
 	c := e.entries[k]
 	if c == nil {
 		return nil
 	}
-	if !w.live(e, k, c, now) {
+	if !e.live(k, c, now) {
 		delete(e.entries, k)
 		return nil
 	}
@@ -138,19 +138,7 @@ func (w *World) find(e *Interface, k key, now time.Duration) *entry {
 }
 
 // live is the definition of section 3.1: an entry exactly at its timeout is dead.
-// An entry is dead, too, when the local address was unassigned or the remote
-// address belongs to another than at creation (2.5).
-func (w *World) live(e *Interface, k key, c *entry, now time.Duration) bool {
-	if e.SourceDestCheck && !e.owns(k.local) {
-		return false
-	}
-	owner := ""
-	if o := w.Owner(e.VPC, k.remote); o != nil {
-		owner = o.Name
-	}
-	if owner != c.remoteOwner {
-		return false
-	}
+func (e *Interface) live(k key, c *entry, now time.Duration) bool {
 	timeout, absolute := c.timeout(k, e.Timeouts.withDefaults())
 	since := c.lastSeen
 	if absolute {

@@ -60,7 +60,7 @@ func (w *World) judgeFlow(e *Interface, d flow.Direction, p flow.Packet, from *I
 	k, stateful := keyOf(d, p)
 	var c *entry
 	if stateful {
-		c = w.find(e, k, now)
+		c = e.find(k, now)
 	}
 	if c != nil && !c.needsFreshVerdict(d, p) {
 		return Judgement{Reason: c.update(d, p, now)}
@@ -89,9 +89,7 @@ func (w *World) judgeFlow(e *Interface, d flow.Direction, p flow.Packet, from *I
 		return Judgement{Reason: r, Rules: rules}
 	}
 	// Step 12, the allowance, belongs here (3.8). Step 13.
-	if owner := w.Owner(e.VPC, p.Remote(d)); owner != nil {
-		first.remoteOwner = owner.Name
-	}
+	first.remoteOwner = w.ownerName(e.VPC, p.Remote(d))
 	if e.entries == nil {
 		e.entries = make(map[key]*entry)
 	}

@@ -81,13 +81,14 @@ func (w *World) spoofed(e *Interface, d flow.Direction, p flow.Packet) flow.Reas
 	}
 	// Loopback and multicast sources were refused by Decode. ICMP of the router
 	// is the router's own when it comes from the fabric.
-	if w.reserved(e, p.Src) && !(d == flow.Ingress && routerICMP(w, e, d, p)) {
+	fromRouter := d == flow.Ingress && routerICMP(w, e, d, p)
+	if w.reserved(e, p.Src) && !fromRouter {
 		if d == flow.Ingress && inServiceBlock(p.Src) {
 			return flow.ReasonLinkLocal
 		}
 		return flow.ReasonSpoofIP
 	}
-	if linkLocalV6.Contains(p.Src) && !linkLocalV6.Contains(p.Dst) {
+	if !fromRouter && linkLocalV6.Contains(p.Src) && !linkLocalV6.Contains(p.Dst) {
 		return flow.ReasonSpoofIP
 	}
 	if !e.SourceDestCheck {

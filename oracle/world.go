@@ -3,6 +3,7 @@
 package oracle
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -12,7 +13,7 @@ import (
 
 // World is everything that a judgement depends on (section 1.1). It is plain
 // data: a test changes it directly, and the next packet is judged by what it
-// finds. The zero World is empty.
+// finds; only addresses change through Reassign. The zero World is empty.
 type World struct {
 	VPCs        map[string]*VPC
 	Groups      map[string]*Group
@@ -108,11 +109,30 @@ func (w *World) Owner(vpc string, a netip.Addr) *Interface {
 	return nil
 }
 
+func (w *World) ownerName(vpc string, a netip.Addr) string {
+	if e := w.Owner(vpc, a); e != nil {
+		return e.Name
+	}
+	return ""
+}
+
+// Reassign gives the interface other addresses, none if it is deleted, and purges
+// what must not outlive the change (section 2.5): its own entries with an address
+// that it lost, and everybody's entries whose remote address changed hands.
+func (w *World) Reassign(e *Interface, addresses []netip.Prefix) {
+	lost := Interface{Addresses: e.Addresses}
+	e.Addresses = addresses
+	maps.DeleteFunc(e.entries, func(k key, _ *entry) bool { return lost.owns(k.local) && !e.owns(k.local) })
+	for _, o := range w.Interfaces {
+		maps.DeleteFunc(o.entries, func(k key, c *entry) bool { return w.ownerName(o.VPC, k.remote) != c.remoteOwner })
+	}
+}
+
 // Entries returns how many live entries the interface has (section 2.7).
-func (w *World) Entries(e *Interface, now time.Duration) int {
+func (e *Interface) Entries(now time.Duration) int {
 	n := 0
 	for k, c := range e.entries {
-		if w.live(e, k, c, now) {
+		if e.live(k, c, now) {
 			n++
 		}
 	}

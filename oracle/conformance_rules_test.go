@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package oracle_test
+
+// Section 7.A, matching basics.
+var rowsA = []row{
+	{"A01", "A: IN∅; OUT*", "H1:50000>A:22 S ✗ no_rule"},
+	{"A02", "A: IN∅; OUT∅", "A:40000>H1:443 S ✗ no_rule"},
+	{"A03", "A: in tcp/22 H1/32; OUT∅", "H1:50000>A:22 S ✓ rule; A SA ✓ tracked; H1 ACK ✓; A data ✓; H1 data ✓"},
+	{"A04", "A: in tcp/22 H1/32; OUT∅", "H2:50000>A:22 S ✗"},
+	{"A05", "A: in tcp/22 H1/32; OUT∅", "H1:50000>A:21 S ✗; H1:50000>A:23 S ✗"},
+	{"A06", "A: in tcp/7000-8000 H1/32", "H1:1>A:6999 S ✗; H1:1>A:7000 S ✓; H1:1>A:8000 S ✓; H1:1>A:8001 S ✗"},
+	{"A07", "A: in tcp/0-65535 H1/32", "H1:1>A:0 S ✓; H1:1>A:65535 S ✓"},
+	{"A08", "A: in udp/53 H1/32", "H1:1>A:53 S ✗; H1:1>A:53 udp ✓"},
+	{"A09", "A: in all H1/32", "H1:1>A:9 S ✓; H1:1>A:9 udp ✓; H1>A echo id=1 ✓; H1>A proto 47 ✓; H2:1>A:9 S ✗"},
+	{"A10", "A: in proto 50/1-2 H1/32", "H1>A proto 50 ✓"},
+	{"A11", "A ∈ g1,g2; g1: in tcp/22 H1/32; g2: in tcp/22 0/0; OUT*", "H2:1>A:22 S ✓"},
+	{"A12", "A ∈ g1,g2; g1: in tcp/22 H1/32; g2: IN∅", "H1:1>A:22 S ✓"},
+	{"A13", "A: IN∅; out tcp/443 0/0", "A:40000>H1:443 S ✓; H1 SA ✓; A:40000>H1:80 S ✗"},
+	{"A14", "A: out tcp/443 0/0", "A:443>H1:5000 S ✗"},
+	{"A15", "A: in tcp/80 H1/32", "H1:80>A:5000 S ✗"},
+	{"A16", "A: in tcp/80 0/0; OUT*", "H6:1>A6:80 S ✗"},
+	{"A17", "A: in tcp/80 ::/0; OUT*", "H6:1>A6:80 S ✓"},
+	{"A18", "A: in all ::/0", "[::ffff:203.0.113.1]:1>A6:80 S ⊘ martian"},
+	{"A19", "A: in tcp/80 H1/32", "H1:1>10.0.1.11:80 S ✓"},
+	{"A20", "A: in tcp/80 H1/32", "H1:1>10.0.1.70:80 S ✓"},
+}
+
+// Section 7.B as far as it needs one VPC.
+var rowsB = []row{
+	{"B01", "A: in tcp/5432 <gB; B ∈ gB; gB: OUT*", "B:1>A:5432 S B✓ A✓"},
+	{"B02", "A: in tcp/5432 <gB; B ∈ gB; C: OUT*", "C:1>A:5432 S C✓ A✗ no_rule"},
+	{"B03", "A: in all <gB; B ∈ gB; gB: OUT∅", "B:1>A:22 S B✗ no_rule"},
+	{"B04", "A ∈ gA; gA: in all 10.0.0.0/16; C: in all 10.0.0.0/16; B: out tcp/5432 >gA", "B:1>A:5432 S B✓ A✓; B:1>C:5432 S B✗"},
+	{"B06", "A: in tcp/80 198.51.100.20/32", "B:1>A:80 S B✓ A✗"},
+	{"B07", "A ∈ def; B ∈ def; def: in all <def; OUT*; C: OUT*", "B:1>A:1 S ✓; C:1>A:1 S ✗"},
+	{"B08", "A ∈ g; B ∈ g; g: OUT*", "B:1>A:22 S B✓ A✗"},
+	{"B09", "A: in all <gB; B ∈ gB; gB: OUT*", "B@10.0.1.21:1>A:22 S ✓"},
+	{"B10", "A: in tcp/5432 <gB; B ∈ gB; gB: OUT*", "B6:1>A6:5432 S ✓"},
+	{"B11", "A: in all <gB; B ∈ gB; gB: OUT*", "B@10.0.1.85:1>A:22 S ✓"},
+	{"B12", "A: in tcp/443 <gB; B ∈ gB; gB: in tcp/22 0/0", "H1:1>A:22 S ✗"},
+	{"B13", "A: in tcp/22 <gB; gB: OUT*", "B:1>A:22 S ✗; groups B gB; B S ✓"},
+	{"B14", "A: in tcp/22 <gB; gB: OUT*; B ∈ gB,open", "B:1>A:22 S ✓; A SA ✓; B ACK ✓; groups B open; B data ✓; B:2>A:22 S ✗"},
+	{"B16", "A: in all <gC; C ∈ gC; gC: OUT*; N: check off; OPEN", "N@10.0.2.30:1>A:22 S N✓ A✗ no_rule"},
+	{"B17", "A: in all 10.0.2.0/24; N: check off; OPEN", "N@10.0.2.30:1>A:22 S N✓ A✓"},
+	{"B18", "A: in all <ofN; N: check off; OPEN", "N@203.0.113.1:1>A:22 S N✓ A✗ no_rule"},
+	{"B26", "pl1 = 203.0.113.0/24; A: in tcp/22 pl1", "H1:1>A:22 S ✓"},
+	{"B27", "pl1 = 203.0.113.0/24; A: in tcp/22 pl1", "H1:1>A:22 S ✓; A SA ✓; H1 ACK ✓; prefixlist pl1 192.0.2.0/24; H1 data ✓; H1:2>A:22 S ✗"},
+	{"B28", "pl1 = 203.0.113.0/24; A: in tcp/22 pl1", "prefixlist pl1 203.0.113.0/24,198.51.100.0/24; 198.51.100.7:1>A:22 S ✓"},
+	{"B29", "A: in all <gE; gE: IN∅", "B:1>A:22 S ✗"},
+	{"B31", "A: in tcp/22 10.0.1.20/32", "B:1>A:22 S B✓ A✓; X@10.0.1.20:1>10.0.1.10:22 S X✓"},
+}
+
+// Section 7.C, tracked and untracked.
+var rowsC = []row{
+	{"C01", "A: W", "H1:1>A:22 S ✓; A SA ✓; H1 ACK ✓; entries 1"},
+	{"C02", "A: W", "H2:1>A:80 S ✓ untracked; A SA ✓ untracked; H2 ACK ✓; A data ✓; entries 0"},
+	{"C03", "A: W", "H2>A echo id=1 ✓; A reply ✓ tracked; entries 1"},
+	{"C04", "A: W", "revoke ofA out all 0.0.0.0/0; H2:1>A:80 S ✓; A SA ✓; entries 1"},
+	{"C05", "A: W", "revoke ofA out all 0.0.0.0/0; H6:1>A6:80 S ✓; A6 SA ✓; entries 0"},
+	{"C06", "A: W", "H2:1>A:80 S ✓; A SA ✓; H2 ACK ✓; revoke ofA in tcp/80 0/0; H2 data ✗; A data ✗"},
+	{"C07", "A: W", "H2:1>A:80 S ✓; A SA ✓; H2 ACK ✓; revoke ofA out all 0/0; H2 data ✗ no_state; A data ✗ no_rule"},
+	{"C08", "A: W", "H1:1>A:22 S ✓; A SA ✓; H1 ACK ✓; revoke ofA in tcp/22 H1/32; H1 data ✓; A data ✓; H1:2>A:22 S ✗"},
+	{"C09", "A: W", "H1:1>A:22 S ✓; A SA ✓; H1 ACK ✓; revoke ofA in tcp/22 H1/32; authorize ofA in tcp/22 H2/32; H1 data ✓"},
+	{"C10", "A: T_est=60; W", "H1:1>A:22 S ✓; A SA ✓; H1 ACK ✓; +60; H1 data ✗ no_state; A data ✗ no_state"},
+	{"C11", "A: W", "H2:1>A:80 S ✓; A SA ✓; H2 ACK ✓; +864000; H2 data ✓"},
+	{"C12", "A: in tcp/80 0/0; out tcp/0-65535 0/0", "H2:1>A:80 S ✓; A SA ✓; entries 0"},
+	{"C13", "A: in tcp/80 0/0; out tcp/1024-65535 0/0", "H2:50000>A:80 S ✓; A SA ✓; entries 1"},
+	{"C14", "A: in tcp/80 0/0; out udp/0-65535 0/0", "H2:50000>A:80 S ✓; A SA ✓; entries 1"},
+	{"C15", "A: in tcp/80 0.0.0.0/1; in tcp/80 128.0.0.0/1; OUT*", "H2:50000>A:80 S ✓; A SA ✓; entries 1"},
+	{"C16", "pl0 = 0.0.0.0/0; A: in tcp/80 pl0; OUT*", "H2:50000>A:80 S ✓; A SA ✓; entries 1"},
+	{"C17", "A: in tcp/80 0/0; in tcp/80 H1/32; OUT*", "H1:50000>A:80 S ✓; A SA ✓; entries 0"},
+	{"C18", "A: W", "A:40000>H2:443 S ✓; H2 SA ✓; A ACK ✓; entries 1"},
+	{"C19", "A: in tcp/0-65535 0/0; OUT*", "A:40000>H2:443 S ✓; H2 SA ✓; A ACK ✓; entries 0"},
+	{"C20", "A: in all 0/0; OUT*", "A:40000>8.8.8.8:53 udp ✓; 8.8.8.8:53>A:40000 udp ✓; entries 0"},
+	{"C22", "A: W", "A:80>H2:6000 S ✓; H2 SA ✓; entries 0"},
+	{"C28", "A: in all 0/0; OUT*", "A>H2 proto 47 ✓; H2 proto 47 ✓; entries 1"},
+	{"C29", "A: in tcp/80 H2/32", "H2:1>A:80 S ✓; A SA ✓; H2 ACK ✓; authorize ofA in tcp/80 0/0; authorize ofA out all 0/0; entries 1; H2 data ✓ tracked; +432000; H2 data ✓ untracked; entries 0"},
+	{"C30", "A ∈ g1,g2; g1: in tcp/80 0/0; g2: OUT*", "H2:1>A:80 S ✓; A SA ✓; entries 0"},
+	{"C31", "A ∈ g1,g2; g1: in tcp/80 0/0; OUT*; g2: in tcp/80 0/0; OUT*", "H2:1>A:80 S ✓; A SA ✓; revoke g1 in tcp/80 0/0; H2 data ✓"},
+	{"C32", "A: W", "H2:1>A:80 S ✓; A SA ✓; revoke ofA in tcp/80 0/0; authorize ofA in tcp/80 H2/32; H2 data ✗ no_state; H2 S ✓"},
+	{"C33", "A: in tcp/0-65535 0/0; out tcp/1024-65535 0/0", "H2:50000>A:80 S ✓; entries 0; H2:500>A:80 S ✓; entries 1"},
+}
