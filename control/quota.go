@@ -9,6 +9,7 @@ type Quotas struct {
 	RulesPerGroup       int // 60, per direction and address family
 	GroupsPerInterface  int // 5
 	InterfacesPerRegion int // 5000
+	InstancesPerRegion  int // 5000, terminated ones not counted
 	VPCsPerRegion       int // 5
 	SubnetsPerVPC       int // 200
 	TagsPerResource     int // 50
@@ -20,7 +21,7 @@ func (q Quotas) withDefaults() Quotas {
 		value int
 	}{
 		{&q.GroupsPerRegion, 2500}, {&q.RulesPerGroup, 60}, {&q.GroupsPerInterface, 5},
-		{&q.InterfacesPerRegion, 5000}, {&q.VPCsPerRegion, 5}, {&q.SubnetsPerVPC, 200}, {&q.TagsPerResource, 50},
+		{&q.InterfacesPerRegion, 5000}, {&q.InstancesPerRegion, 5000}, {&q.VPCsPerRegion, 5}, {&q.SubnetsPerVPC, 200}, {&q.TagsPerResource, 50},
 	} {
 		if *d.field == 0 {
 			*d.field = d.value

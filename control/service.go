@@ -24,11 +24,12 @@ type Caller struct {
 // Config holds what an installation decides. Zero fields mean the default
 // beside them.
 type Config struct {
-	Regions []Region         // DefaultRegions
-	Quotas  Quotas           // DefaultQuotas
-	Host    string           // "local": the agent that runs every instance
-	Now     func() time.Time // time.Now
-	Log     *slog.Logger     // discards
+	Regions []Region          // DefaultRegions
+	Quotas  Quotas            // DefaultQuotas
+	Host    string            // "local": the agent that runs every instance
+	Images  func(string) bool // knows none: reports whether an image of that id can be launched
+	Now     func() time.Time  // time.Now
+	Log     *slog.Logger      // discards
 }
 
 // Service runs operations. It is safe for concurrent use; operations wait until
@@ -39,6 +40,7 @@ type Service struct {
 	regions []Region
 	quotas  Quotas
 	host    string
+	images  func(string) bool
 	now     func() time.Time
 	log     *slog.Logger
 	queue   chan *request // capacity queued; a full one makes callers wait
@@ -48,7 +50,7 @@ type Service struct {
 // New returns a Service on a model and the store that it follows.
 func New(s *store.Store, m *model.Model, cfg Config) *Service {
 	svc := &Service{
-		store: s, model: m, regions: cfg.Regions, quotas: cfg.Quotas.withDefaults(), host: cfg.Host,
+		store: s, model: m, regions: cfg.Regions, quotas: cfg.Quotas.withDefaults(), host: cfg.Host, images: cfg.Images,
 		now: cfg.Now, log: cfg.Log, queue: make(chan *request, queued),
 		stopped: make(chan struct{}),
 	}
