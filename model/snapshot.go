@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/tidwall/btree"
 
@@ -48,8 +49,9 @@ const (
 // ScopeValue is what ByScope looks up.
 func ScopeValue(s secgroup.Scope) string { return s.Account + "/" + s.Region }
 
-// NameValue is what ByName looks up.
-func NameValue(vpc, name string) string { return vpc + "/" + name }
+// NameValue is what ByName looks up. Names that differ in letter case alone have
+// one value: no VPC holds two of them, and who minds compares what was found.
+func NameValue(vpc, name string) string { return vpc + "/" + strings.ToLower(name) }
 
 // AddressValue is what ByAddress and ByMAC look up: addresses are unique in a
 // VPC.
