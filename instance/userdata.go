@@ -4,9 +4,7 @@ package instance
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,14 +47,9 @@ func (n *Netns) runUserData(ns *namespace, spec Spec) error {
 		return fail(err)
 	}
 	defer log.Close()
-	mark, err := os.OpenFile(started, os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if err != nil {
+	if err := os.WriteFile(started, nil, 0o600); err != nil {
 		return fail(err)
 	}
-	mark.Close()
 
 	cmd := exec.Command(script)
 	cmd.Dir = "/"
