@@ -18,6 +18,7 @@ type Pair struct {
 	Peer
 	GroupName   string  // names the group in the default VPC when Peer.Group is empty; requests only
 	GroupOwner  string  // account of the group; in requests empty for the caller's
+	GroupVPC    string  // VPC that the group is said to be in, "" for unsaid; requests only
 	Description *string // nil when not given
 }
 

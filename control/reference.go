@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package control
+
+import (
+	"github.com/hedgeward/hedgeward/model"
+	"github.com/hedgeward/hedgeward/secgroup"
+)
+
+// GroupRef names a group as requests do: by id, or by its name in the default
+// VPC (docs/spec/ec2-api.md section 3.0). At least one of them is set.
+type GroupRef struct{ ID, Name string }
+
+// errVPCIDNotSpecified is what a name gets where there is no default VPC to look
+// it up in.
+var errVPCIDNotSpecified = secgroup.Errorf("VPCIdNotSpecified",
+	"No default VPC for this user. GroupName is only supported for EC2-Classic and default VPC.")
+
+// findGroup returns the scope's group of that id, or the refusal.
+func findGroup(snap *model.Snapshot, scope secgroup.Scope, id string) (*secgroup.Group, error) {
+	if g := snap.Groups.Get(id); g != nil && g.Scope == scope {
+		return g, nil
+	}
+	return nil, unknownGroup(id)
+}
+
+// groupByName returns the group of that name in the scope's default VPC, or the
+// refusal. Letter case counts.
+func groupByName(snap *model.Snapshot, scope secgroup.Scope, name string) (*secgroup.Group, error) {
+	vpc := DefaultVPC(snap, scope)
+	if vpc == nil {
+		return nil, errVPCIDNotSpecified
+	}
+	for g := range snap.Groups.By(model.ByName, model.NameValue(vpc.ID, name)) {
+		if g.Name == name {
+			return g, nil
+		}
+	}
+	return nil, secgroup.Errorf("InvalidGroup.NotFound", "The security group '%s' does not exist in default VPC '%s'", name, vpc.ID)
+}
+
+// resolve returns the group that a request names. The name is looked at first;
+// given with an id, both must mean the same group (section 16, point 13).
+func (ref GroupRef) resolve(snap *model.Snapshot, scope secgroup.Scope) (*secgroup.Group, error) {
+	var named *secgroup.Group
+	if ref.Name != "" {
+		var err error
+		if named, err = groupByName(snap, scope, ref.Name); err != nil || ref.ID == "" {
+			return named, err
+		}
+	}
+	g, err := findGroup(snap, scope, ref.ID)
+	if err != nil {
+		return nil, err
+	}
+	if named != nil && named.ID != g.ID {
+		return nil, secgroup.Errorf("InvalidParameterCombination",
+			"The parameters groupId and groupName name different security groups: '%s' and '%s'", g.ID, named.ID)
+	}
+	return g, nil
+}
+
+// resolvePeers returns the permissions with every peer that is a group named by
+// its id and owner. In a rule that is to be made (strict), what a peer names
+// must exist and share a network with vpc; revoking takes ids as they are, so
+// that stale rules can be removed (sections 3.5 and 3.6).
+func resolvePeers(snap *model.Snapshot, scope secgroup.Scope, vpc string, permissions []secgroup.Permission, strict bool) ([]secgroup.Permission, error) {
+	resolved := make([]secgroup.Permission, len(permissions))
+	var apart bool // some group is in another VPC
+	for i, p := range permissions {
+		resolved[i] = p
+		resolved[i].Peers = make([]secgroup.Pair, len(p.Peers))
+		for j, pair := range p.Peers {
+			if strict || pair.Group == "" && pair.GroupName != "" {
+				g, err := lookUpPeer(snap, scope, &pair)
+				if err != nil {
+					return nil, err
+				}
+				if g != nil {
+					pair.Group, pair.GroupName, pair.GroupOwner = g.ID, "", g.Account
+					apart = apart || g.VPC != vpc
+				}
+			}
+			resolved[i].Peers[j] = pair
+		}
+	}
+	if strict && apart {
+		return nil, errNetworks
+	}
+	return resolved, nil
+}
+
+// lookUpPeer returns the group that a pair names, nil when it names none. What a
+// request says about a group's owner and VPC must be true: a group of another
+// owner or VPC than asserted, like any prefix list, does not exist.
+func lookUpPeer(snap *model.Snapshot, scope secgroup.Scope, pair *secgroup.Pair) (g *secgroup.Group, err error) {
+	name := pair.Group
+	switch {
+	case pair.PrefixList != "":
+		return nil, secgroup.Errorf("InvalidPrefixListID.NotFound", "The prefix list ID '%s' does not exist", pair.PrefixList)
+	case pair.Group != "":
+		g, err = findGroup(snap, scope, pair.Group)
+	case pair.GroupName != "":
+		name = pair.GroupName
+		g, err = groupByName(snap, scope, pair.GroupName)
+	default:
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if pair.GroupOwner != "" && pair.GroupOwner != g.Account || pair.GroupVPC != "" && pair.GroupVPC != g.VPC {
+		return nil, unknownGroup(name)
+	}
+	return g, nil
+}
