@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+
+/* Entry points: a packet's way through its gates. README.md walks along. */
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "layout.h"
+#include "maps.h"
+#include "clock.h"
+#include "packet.h"
+#include "parse.h"
+#include "source.h"
+#include "answer.h"
+#include "match.h"
+#include "track.h"
+#include "judge.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* Types that only user space uses, so that Go gets them too. */
+const enum reason *unused_reason __attribute__((unused));
+const enum state *unused_state __attribute__((unused));
+
+static __always_inline void count(__u32 slot, __u32 dir, __u32 reason, __u32 packets)
+{
+	struct tally *c = bpf_map_lookup_elem(&counters, &slot);
+
+	if (c)
+		c->packets[dir & 1][reason & (MAX_REASONS - 1)] += packets;
+}
+
+/* For tests: what a run decided, in skb->cb. */
+static __always_inline void report(struct __sk_buff *skb, __u32 dir, __u32 reason,
+				   const struct gate *gate)
+{
+	if (!testing)
+		return;
+	skb->cb[dir & 1] = reason | (gate ? gate->rule << 16 : NO_RULE << 16);
+	skb->cb[4] |= 1u << (dir & 1);
+}
+
+static __always_inline int end(struct __sk_buff *skb, __u32 slot, __u32 dir, __u32 reason)
+{
+	count(slot, dir, reason, 1);
+	report(skb, dir, reason, NULL);
+	return TC_ACT_SHOT;
+}
+
+/* The frame goes back to where it came from. Broadcast requests become unicast
+ * answers, which the kernel must know. */
+static __always_inline int turn_around(struct __sk_buff *skb)
+{
+	bpf_skb_change_type(skb, 0 /* PACKET_HOST */);
+	if (testing)
+		skb->cb[2] = skb->ifindex;
+	return bpf_redirect_peer(skb->ifindex, 0);
+}
+
+/* Steps 1 and 2 for frames in both directions: the ethertype of an IP packet
+ * or of ARP, 0 for what is neither. */
+static __always_inline __u32 ethertype(struct __sk_buff *skb)
+{
+	__u32 type = bpf_ntohs(skb->protocol);
+
+	if (skb->vlan_present || (type != ETH_P_IP && type != ETH_P_IPV6 && type != ETH_P_ARP))
+		return 0;
+	return type;
+}
+
+static __always_inline int dhcp(const struct packet *p, __u16 from4, __u16 to4, __u16 from6,
+				__u16 to6)
+{
+	if (p->proto != PROTO_UDP || p->fragment)
+		return 0;
+	if (p->family == IPV4)
+		return p->reverse == from4 && p->port == to4;
+	return p->reverse == from6 && p->port == to6;
+}
+
+/* Steps 3 to 5 for a packet from the instance. Returns the reason to end with
+ * (TURN_AROUND added if there is an answer), or REASON_UNSET and the gate. */
+__noinline int before_egress(struct __sk_buff *skb, const struct interface *me, __u32 slot,
+			     const struct packet *p, struct gate *gate)
+{
+	int reason;
+	__u8 mac[6];
+
+	if (!me || !p || !gate)
+		return REASON_NO_POLICY;
+	if (bpf_skb_load_bytes(skb, ETH_ALEN, mac, sizeof(mac)) || !same_mac(mac, me->mac))
+		return REASON_SPOOF_MAC;
+	reason = bad_source(p, EGRESS);
+	if (reason)
+		return reason;
+	if (!p->fragment) {
+		reason = link_scope(skb, me, p, slot);
+		if (reason)
+			return reason;
+	}
+	gate->local = own(me, slot, p->family, &p->src);
+	if (!gate->local) {
+		int none = unspecified(&p->src), link = p->family == IPV6 && link_local6(&p->src);
+
+		if (dhcp(p, 68, 67, 546, 547) && (p->family == IPV4 ? none : link))
+			return REASON_ANSWERED; /* absorbed */
+		if (none)
+			return REASON_MARTIAN;
+		if (link)
+			return router(me, &p->dst, p->family) && p->proto == PROTO_ICMPV6 && !p->fragment
+				       ? router_echo(skb, me, p)
+				       : REASON_SPOOF_IP;
+		if (me->flags & INTERFACE_CHECK || router(me, &p->src, p->family))
+			return REASON_SPOOF_IP;
+		gate->local = me->self;
+		gate->transit = 1;
+	}
+	if (broadcast(me, &p->dst, p->family))
+		return dhcp(p, 68, 67, 0, 0) ? REASON_ANSWERED : REASON_BROADCAST;
+	if (multicast(&p->dst, p->family))
+		return REASON_MULTICAST;
+	if (router(me, &p->dst, p->family) && !p->fragment) {
+		if (p->proto == PROTO_ICMP || p->proto == PROTO_ICMPV6)
+			return me->policy ? router_echo(skb, me, p) : REASON_NO_POLICY;
+		if (dhcp(p, 68, 67, 546, 547))
+			return REASON_ANSWERED;
+	}
+	if (service(&p->dst, p->family) || (p->family == IPV6 && link_local6(&p->dst)))
+		return REASON_LINKLOCAL;
+	return p->fragment ? REASON_FRAGMENT : REASON_UNSET;
+}
+
+/* From the instance: its egress rules, then, as there is no wire in between,
+ * the ingress rules of the interface that has the destination. */
+SEC("tc")
+int from_instance(struct __sk_buff *skb)
+{
+	const __u8 router_mac[6] = ROUTER_MAC;
+	__u32 ifindex = skb->ifindex, type, slot, there;
+	struct gate gate = { .dir = EGRESS, .groups = 1 };
+	struct interface *me, *peer;
+	struct owner *owner;
+	struct packet p = {};
+	__u32 *found;
+	__u8 macs[12];
+	int reason;
+
+	found = bpf_map_lookup_elem(&slots, &ifindex);
+	if (!found)
+		return TC_ACT_SHOT;
+	slot = *found;
+	me = bpf_map_lookup_elem(&interfaces, &slot);
+	if (!me)
+		return TC_ACT_SHOT;
+
+	type = ethertype(skb);
+	if (!type)
+		return end(skb, slot, EGRESS, REASON_ETHERTYPE);
+	if (type == ETH_P_ARP) {
+		reason = arp(skb, me, slot);
+	} else {
+		reason = parse(skb, type, &p);
+		if (!reason)
+			reason = before_egress(skb, me, slot, &p, &gate);
+	}
+	if (reason) {
+		end(skb, slot, EGRESS, reason & (MAX_REASONS - 1));
+		return reason & TURN_AROUND ? turn_around(skb) : TC_ACT_SHOT;
+	}
+
+	reason = judge(me, &p, &gate);
+	owner = owner_of(me->vpc, p.family, &p.dst);
+	there = owner ? owner->slot - 1u : ~0u;
+	peer = bpf_map_lookup_elem(&interfaces, &there);
+	if (accepted(reason) && (!peer || !peer->ifindex)) {
+		report(skb, INGRESS, REASON_NO_ROUTE, NULL);
+		report(skb, EGRESS, reason, &gate);
+		count(slot, EGRESS, REASON_NO_ROUTE, p.segments);
+		return TC_ACT_SHOT;
+	}
+	count(slot, EGRESS, reason, p.segments);
+	report(skb, EGRESS, reason, &gate);
+	if (!accepted(reason) || !peer || !owner)
+		return TC_ACT_SHOT;
+
+	gate = (struct gate){ .dir = INGRESS, .groups = 1, .local = owner->local };
+	reason = judge(peer, &p, &gate);
+	count(there, INGRESS, reason, p.segments);
+	report(skb, INGRESS, reason, &gate);
+	if (!accepted(reason))
+		return TC_ACT_SHOT;
+
+	__builtin_memcpy(macs, peer->mac, 6);
+	__builtin_memcpy(macs + 6, router_mac, 6);
+	if (bpf_skb_store_bytes(skb, 0, macs, sizeof(macs), 0))
+		return TC_ACT_SHOT;
+	if (testing)
+		skb->cb[2] = peer->ifindex;
+	return bpf_redirect_peer(peer->ifindex, 0);
+}
+
+/* Steps 3 to 5 for a packet to the instance. */
+static __always_inline int before_ingress(const struct interface *me, __u32 slot,
+					  const struct packet *p, struct gate *gate)
+{
+	__u32 icmp = p->port >> 8;
+	struct owner *owner;
+	int reason;
+
+	reason = bad_source(p, INGRESS);
+	if (reason)
+		return reason;
+	/* The host is the router: neighbour discovery and what else may not
+	 * have crossed a router are its own. */
+	if (p->proto == PROTO_ICMPV6 && !p->fragment && icmp >= 130 && icmp <= 143 &&
+	    (p->hops == 255 || link_local6(&p->src) || unspecified(&p->src)))
+		return REASON_EXEMPT;
+	if (dhcp(p, 67, 68, 547, 546) &&
+	    (router(me, &p->src, p->family) || (p->family == IPV6 && link_local6(&p->src))))
+		return REASON_EXEMPT;
+	if (unspecified(&p->src) || (p->family == IPV6 && link_local6(&p->src)))
+		return REASON_MARTIAN;
+	if (broadcast(me, &p->dst, p->family))
+		return REASON_BROADCAST;
+	if (multicast(&p->dst, p->family))
+		return REASON_MULTICAST;
+	gate->local = own(me, slot, p->family, &p->dst);
+	if (!gate->local) {
+		if (me->flags & INTERFACE_CHECK)
+			return REASON_NOT_MINE;
+		gate->local = me->self;
+		gate->transit = 1;
+	}
+	if (router(me, &p->src, p->family) && !p->fragment &&
+	    (p->proto == PROTO_ICMP || p->proto == PROTO_ICMPV6))
+		return me->policy ? REASON_EXEMPT : REASON_NO_POLICY;
+	if (p->fragment)
+		return REASON_FRAGMENT;
+	/* What comes by way of the host's own stack did not enter the fabric at
+	 * an interface of this host, so it does not speak for one (1.5). */
+	owner = owner_of(me->vpc, p->family, &p->src);
+	gate->groups = owner && !owner->slot;
+	return REASON_UNSET;
+}
+
+/* To the instance, from the host's own stack: its ingress rules. Packets of
+ * other instances do not come here: from_instance has judged them. */
+SEC("tc")
+int to_instance(struct __sk_buff *skb)
+{
+	struct gate gate = { .dir = INGRESS };
+	__u32 ifindex = skb->ifindex, type, slot;
+	struct interface *me;
+	struct packet p = {};
+	__u32 *found;
+	int reason;
+
+	found = bpf_map_lookup_elem(&slots, &ifindex);
+	if (!found)
+		return TC_ACT_SHOT;
+	slot = *found;
+	me = bpf_map_lookup_elem(&interfaces, &slot);
+	if (!me)
+		return TC_ACT_SHOT;
+
+	type = ethertype(skb);
+	if (!type)
+		return end(skb, slot, INGRESS, REASON_ETHERTYPE);
+	if (type == ETH_P_ARP) {
+		reason = REASON_EXEMPT;
+	} else {
+		reason = parse(skb, type, &p);
+		if (!reason)
+			reason = before_ingress(me, slot, &p, &gate);
+		if (!reason)
+			reason = judge(me, &p, &gate);
+	}
+	count(slot, INGRESS, reason, p.segments ?: 1);
+	report(skb, INGRESS, reason, &gate);
+	return accepted(reason) ? TC_ACT_OK : TC_ACT_SHOT;
+}
+
+/* Not attached: user space runs it to learn the time that flows are kept in. */
+SEC("tc")
+int clock(struct __sk_buff *skb)
+{
+	return now();
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+
+/* What user space and the programs share: the only definition. Go's side is
+ * generated from it. Any change of a size or a meaning here needs a new
+ * LAYOUT, which makes an older pinned datapath refuse to be adopted. */
+#pragma once
+
+#include <linux/types.h>
+
+#include "reason.h"
+
+#define LAYOUT 1
+
+enum direction { INGRESS, EGRESS, NUM_DIRECTIONS };
+enum family { IPV4, IPV6, NUM_FAMILIES };
+
+/* Addresses take 16 bytes in both families; IPv4 uses the first four, the rest
+ * is zero. Every key that holds one says its family elsewhere. */
+struct address {
+	__u32 word[4];
+};
+
+/* States of a flow, for all protocols (section 3). The names of TCP are those
+ * of section 3.2; HALF and RST carry which side they speak of. Zero is no
+ * state, so a cleared entry is dead. */
+enum state {
+	STATE_NONE,
+	SYN_SENT,
+	SYNACK_SEEN,
+	SYN_RECV,
+	ONEWAY,
+	ESTABLISHED,
+	HALF_CLOSED_INI, /* the initiator has sent its FIN */
+	HALF_CLOSED_RES,
+	TIME_WAIT,
+	RST_SEEN,     /* nobody has gone on after the RST */
+	RST_SEEN_INI, /* the initiator has */
+	RST_SEEN_RES,
+	UDP_ASKED,    /* no transaction yet, a request is pending */
+	UDP_ANSWERED, /* one transaction, nothing pending */
+	UDP_AGAIN,    /* one transaction, a request is pending */
+	UDP_STREAM,
+	QUERY, /* ICMP and ICMPv6 queries */
+	OTHER, /* protocols without ports */
+	NUM_STATES,
+};
+
+#define MAX_STATES 32 /* a power of two, so that any state byte is in bounds */
+_Static_assert(NUM_STATES <= MAX_STATES, "layout: too many states");
+
+#define MAX_VPC_PREFIXES 12
+
+struct vpc_prefix {
+	struct address addr;
+	struct address mask; /* all zero in an unused place of a family: see family */
+	__u32 family;        /* enum family + 1; 0 is an unused place */
+};
+
+/* Flags of an interface. */
+#define INTERFACE_USED  1u /* the slot is somebody's */
+#define INTERFACE_CHECK 2u /* SourceDestCheck (section 5) */
+
+/* One network interface. User space writes it through a mapping; policy is
+ * stored with one atomic 32-bit write, which is the switch of section 1.10. */
+struct interface {
+	__u32 policy; /* 0: none yet, closed */
+	__u32 flags;
+	__u32 ifindex;
+	__u32 vpc;
+	__u32 addr4;  /* primary IPv4 address, network order; 0 is none */
+	__u32 local4; /* its id in flow keys */
+	struct address addr6;
+	__u32 local6;
+	__u32 self; /* id in flow keys of transit traffic, whose address is not ours */
+	struct address router6;
+	__u32 router4;
+	__u32 broadcast4; /* last address of the subnet; 0 is unknown */
+	__u8 mac[8];      /* the instance's, six bytes */
+	__u64 revision;   /* of the policy in force, as told by user space */
+	__u32 timeout[MAX_STATES]; /* jiffies; 0 means always dead */
+	struct vpc_prefix vpc_prefix[MAX_VPC_PREFIXES];
+	char id[32];
+	char vpc_name[32];
+	char device[16];
+};
+
+/* A row is a run of steps: see package policy. Offset and count are in steps. */
+struct row {
+	__u32 offset;
+	__u32 count; /* 0: admits nothing */
+};
+
+struct step {
+	__u32 start;
+	__u16 rule; /* NO_RULE: none */
+	__u8 flags;
+	__u8 pad;
+};
+
+#define NO_RULE 0xffff
+#define STEP_ALL_PORTS 1
+
+/* What a policy has, so that lookups that cannot answer are not made. */
+#define POLICY_ROUTES(dir, family) (1u << ((dir) * 2 + (family)))
+#define POLICY_GROUPS(dir, family) (16u << ((dir) * 2 + (family)))
+
+struct policy {
+	struct row any[NUM_DIRECTIONS][NUM_FAMILIES];
+	__u32 has;
+	__u32 pad;
+};
+
+/* table = policy << 2 | direction << 1 | family */
+#define TABLE(policy, dir, family) ((policy) << 2 | (dir) << 1 | (family))
+
+struct route_key {
+	__u32 prefixlen; /* 32 for the table, plus the length of the prefix */
+	__u32 table;
+	struct address addr;
+};
+
+struct class_key {
+	__u32 table;
+	__u32 class;
+};
+
+struct address_key {
+	__u32 network; /* vpc << 1 | family */
+	struct address addr;
+};
+
+/* Who has an address. class is the interned set of groups, 0 the empty one.
+ * slot is the place in interfaces plus one, 0 if it is not on this host. local
+ * is the address's id in flow keys, 0 if it is not on this host. */
+struct owner {
+	__u16 class;
+	__u16 slot;
+	__u32 local;
+};
+
+/* local is id << 8 | protocol. The id stands for one address of one interface
+ * (so also for the family) and is never given again. */
+struct flow_key {
+	struct address remote;
+	__u16 remote_port; /* network order; ICMP: see track.h */
+	__u16 local_port;
+	__u32 local;
+};
+
+/* Traffic that an interface forwards for others (SourceDestCheck off). */
+struct transit_key {
+	struct flow_key flow;
+	struct address local;
+};
+
+#define FLOW_REMOTE_INITIATED 1
+
+struct flow {
+	__u32 seen; /* jiffies at which the timer of the state was last reset */
+	__u8 state;
+	__u8 flags;
+	__u16 rule; /* number of the rule that admitted it, in the policy of then */
+	__u32 packets[NUM_DIRECTIONS];
+	__u64 bytes[NUM_DIRECTIONS];
+};
+
+/* The groups of a class: not read by programs, kept so that a restarted agent
+ * finds the same numbers. */
+#define MAX_GROUPS 63
+
+struct group_set {
+	__u32 count;
+	__u32 group[MAX_GROUPS];
+};
+
+struct name {
+	char text[32];
+};
+
+struct tally {
+	__u64 packets[NUM_DIRECTIONS][MAX_REASONS];
+};
+
+_Static_assert(sizeof(struct flow_key) == 24, "layout: flow key");
+_Static_assert(sizeof(struct transit_key) == 40, "layout: transit key");
+_Static_assert(sizeof(struct flow) == 32, "layout: flow");
+_Static_assert(sizeof(struct step) == 8, "layout: step");
+_Static_assert(sizeof(struct owner) == 8, "layout: owner");
+_Static_assert(sizeof(struct interface) % 8 == 0, "layout: interface");

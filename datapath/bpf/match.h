@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+
+/* Rules: sections 1.4, 1.5 and 2.1, from the tables that package policy made. */
+#pragma once
+
+#include <bpf/bpf_helpers.h>
+
+#include "maps.h"
+#include "packet.h"
+
+/* Binary search in a row: the step that holds key, as flags << 16 | rule. A row
+ * that is empty, or that points out of the map, admits nothing. It is a global
+ * function because the verifier looks at those once, not at every call. */
+__noinline __u32 find(__u32 offset, __u32 count, __u32 key)
+{
+	struct step *step;
+
+	if (!count)
+		return NO_RULE;
+	for (int i = 0; i < 16; i++) {
+		__u32 half = count / 2, middle = offset + half;
+
+		if (count <= 1)
+			break;
+		step = bpf_map_lookup_elem(&steps, &middle);
+		if (!step)
+			return NO_RULE;
+		if (step->start <= key) {
+			offset = middle;
+			count -= half;
+		} else {
+			count = half;
+		}
+	}
+	step = bpf_map_lookup_elem(&steps, &offset);
+	return step ? step->flags << 16 | step->rule : NO_RULE;
+}
+
+/* The owner of an address, NULL if nobody is known to have it. */
+static __always_inline struct owner *owner_of(__u32 vpc, __u32 family, const struct address *addr)
+{
+	struct address_key key = { .network = vpc << 1 | family, .addr = *addr };
+
+	return bpf_map_lookup_elem(&addresses, &key);
+}
+
+/* Whether the packet passes without state (2.1). Implies that it is allowed. */
+static __always_inline int untracked(const struct policy *policy, const struct packet *p, __u32 dir)
+{
+	const struct row *row;
+	__u32 forth, back;
+
+	if (p->proto != PROTO_TCP && p->proto != PROTO_UDP)
+		return 0;
+	row = &policy->any[dir & 1][p->family & 1];
+	forth = find(row->offset, row->count, p->proto << 16 | p->port);
+	if ((forth & 0xffff) == NO_RULE)
+		return 0;
+	row = &policy->any[!dir][p->family & 1];
+	back = find(row->offset, row->count, p->proto << 16 | p->reverse);
+	return (back & 0xffff) != NO_RULE && ((forth | back) >> 16 & STEP_ALL_PORTS);
+}
+
+/* The lowest numbered rule that admits the packet, or NO_RULE. groups says
+ * whether the remote address speaks for its owner (1.5). */
+static __always_inline __u32 allowed(__u32 id, const struct policy *policy, __u32 vpc,
+				     const struct packet *p, __u32 dir, int groups)
+{
+	__u32 key = p->proto << 16 | p->port, table = TABLE(id, dir, p->family);
+	const struct address *remote = dir == EGRESS ? &p->dst : &p->src;
+	__u32 rule = NO_RULE;
+	struct row *row;
+
+	if (policy->has & POLICY_ROUTES(dir, p->family)) {
+		struct route_key route = { .prefixlen = 160, .table = table, .addr = *remote };
+
+		if (p->family == IPV4)
+			route.prefixlen = 64;
+		row = bpf_map_lookup_elem(&routes, &route);
+		if (row)
+			rule = find(row->offset, row->count, key) & 0xffff;
+	}
+	if (groups && policy->has & POLICY_GROUPS(dir, p->family)) {
+		struct owner *owner = owner_of(vpc, p->family, remote);
+
+		if (owner && owner->class) {
+			struct class_key class = { .table = table, .class = owner->class };
+
+			row = bpf_map_lookup_elem(&class_rows, &class);
+			if (row) {
+				__u32 other = find(row->offset, row->count, key) & 0xffff;
+
+				if (other < rule)
+					rule = other;
+			}
+		}
+	}
+	return rule;
+}
