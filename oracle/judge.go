@@ -68,11 +68,11 @@ func (w *World) judgeFlow(e *Interface, d flow.Direction, p flow.Packet, from *I
 	// Step 8, related ICMP errors, belongs here (3.4).
 
 	// Step 9.
-	rules := w.allowed(e, d, p, from)
+	rules := w.Allowed(e, d, p, from)
 	if len(rules) == 0 {
 		return Judgement{Reason: flow.ReasonNoRule}
 	}
-	untracked := w.untracked(e, d, p)
+	untracked := w.Untracked(e, d, p)
 	if c != nil {
 		return Judgement{Reason: e.freshSYN(k, c, d, untracked, now), Rules: rules}
 	}

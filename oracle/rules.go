@@ -9,9 +9,9 @@ import (
 	"github.com/hedgeward/hedgeward/flow"
 )
 
-// allowed returns the ids of all rules in the union of the groups of e that
+// Allowed returns the ids of all rules in the union of the groups of e that
 // match the packet (1.4).
-func (w *World) allowed(e *Interface, d flow.Direction, p flow.Packet, from *Interface) []string {
+func (w *World) Allowed(e *Interface, d flow.Direction, p flow.Packet, from *Interface) []string {
 	var ids []string
 	for _, r := range w.rules(e) {
 		if r.Direction == d && r.matchesTransport(p) && w.matchesPeer(r.Peer, e, d, p, from) {
@@ -68,8 +68,8 @@ func (w *World) matchesPeer(peer Peer, e *Interface, d flow.Direction, p flow.Pa
 		w.Groups[peer.Group] != nil && slices.Contains(id.Groups, peer.Group)
 }
 
-// untracked is section 2.1.
-func (w *World) untracked(e *Interface, d flow.Direction, p flow.Packet) bool {
+// Untracked reports whether the packet passes without state (2.1).
+func (w *World) Untracked(e *Interface, d flow.Direction, p flow.Packet) bool {
 	if p.Protocol != flow.ProtoTCP && p.Protocol != flow.ProtoUDP {
 		return false
 	}

@@ -78,6 +78,9 @@ func (s *Scenario) line(line string, last *Packet) error {
 	}
 	switch verb {
 	case "vpc":
+		if !strings.Contains(args[1], "/") {
+			return fmt.Errorf("%q is no block", args[1])
+		}
 		return s.vpc(args)
 	case "host":
 		a, err := s.Names.addr(args[1])
