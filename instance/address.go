@@ -145,9 +145,6 @@ func (w *wiring) noteAddresses(interfaceID string, given []netip.Prefix) error {
 	if old, err := os.ReadFile(path); err == nil && string(old) == text.String() {
 		return nil
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("note addresses: %w", err)
-	}
 	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
 		return fmt.Errorf("note addresses: %w", err)
 	}

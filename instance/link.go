@@ -89,7 +89,7 @@ func (w *wiring) ensure(i Interface, attach Attach) error {
 			return err
 		}
 	}
-	if err := w.configureHost(outer, i); err != nil {
+	if err := w.configureHost(outer); err != nil {
 		return err
 	}
 	if err := w.configureInside(inner, i); err != nil {
@@ -170,7 +170,7 @@ func (w *wiring) create(i Interface) (outer, inner netlink.Link, err error) {
 
 // configureHost corrects the host's end. It takes no part in the host's IPv6:
 // no address, no router advertisements, no neighbour discovery of its own.
-func (w *wiring) configureHost(outer netlink.Link, i Interface) error {
+func (w *wiring) configureHost(outer netlink.Link) error {
 	a := outer.Attrs()
 	if err := w.host.LinkSetIP6AddrGenMode(outer, in6AddrGenNone); err != nil {
 		return fmt.Errorf("set address generation of %s: %w", a.Name, err)

@@ -83,7 +83,11 @@ func (n *Netns) Ensure(ctx context.Context, spec Spec, attach Attach) error {
 		return err
 	}
 	defer n.lock(spec.ID)()
-	ns, err := n.namespace(spec.ID, spec.Hostname)
+	// First of all: by this folder an installation knows its instances.
+	if err := os.MkdirAll(n.stateDir(spec.ID), 0o700); err != nil {
+		return fmt.Errorf("instance %s: make its folder: %w", spec.ID, err)
+	}
+	ns, err := n.namespace(spec.ID, spec.hostname())
 	if err != nil {
 		return err
 	}
@@ -224,7 +228,9 @@ type FoundInterface struct {
 }
 
 // List returns what this driver, in this process or an earlier one, made and has
-// not destroyed, by instance id.
+// not destroyed, by instance id. It does not look at Config.StateDir: where
+// several installations share a machine, an instance is of the one whose
+// instances/<id>/ exists, from before its namespace until Forget.
 func (n *Netns) List() ([]Found, error) {
 	host, err := hostHandle()
 	if err != nil {

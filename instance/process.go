@@ -73,8 +73,8 @@ func closeResidents(list []resident) {
 }
 
 // endResidents ends every process that lives in ns: TERM, up to grace to obey,
-// then KILL. It gives up, naming them, on processes that KILL does not end
-// within seconds.
+// then KILL; the end of ctx is the end of grace. It gives up, naming them, on
+// processes that KILL does not end within seconds.
 func endResidents(ctx context.Context, ns *os.File, grace time.Duration) error {
 	signal, wait := unix.SIGTERM, grace
 	for range killRounds {
@@ -94,6 +94,7 @@ func endResidents(ctx context.Context, ns *os.File, grace time.Duration) error {
 		awaitEnd(ctx, list, wait)
 		closeResidents(list)
 		signal, wait = unix.SIGKILL, killWait
+		ctx = context.WithoutCancel(ctx) // no more patience, but the kernel needs its time
 	}
 	list, err := residents(ns)
 	if err != nil {

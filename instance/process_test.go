@@ -150,6 +150,26 @@ func TestDestroyEndsOnlyItsOwn(t *testing.T) {
 	r.check(other)
 }
 
+func TestDestroyWithoutPatience(t *testing.T) {
+	r := newRig(t)
+	r.driver = NewNetns(Config{StateDir: r.state, StopGrace: time.Hour})
+	s := r.spec(4)
+	r.mustEnsure(s)
+	if status, _, _ := r.run(s.ID, "sh", "-c", "trap '' TERM; sleep 1000 >/dev/null 2>&1 &"); status != 0 {
+		t.Fatalf("status %d", status)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var err error
+	r.host.Do(func() { err = r.driver.Destroy(ctx, s.ID) })
+	if err != nil {
+		t.Error(err)
+	}
+	if found := r.list(s.ID); len(found) != 0 {
+		t.Errorf("list: %+v", found)
+	}
+}
+
 func TestUserDataRunsOnce(t *testing.T) {
 	r := newRig(t)
 	s := r.spec(4)
@@ -234,6 +254,9 @@ func TestUserDataOutput(t *testing.T) {
 
 func TestUserDataHasItsOwnSession(t *testing.T) {
 	r := newRig(t)
+	t.Chdir(t.TempDir())
+	r.state = "relative"
+	r.restart()
 	s := r.spec(4)
 	s.FirstBoot, s.UserData = true, []byte("#!/bin/sh\nexec sleep 1000\n")
 	r.mustEnsure(s)

@@ -29,7 +29,7 @@ type Interface struct {
 // Spec is an instance as it is wanted.
 type Spec struct {
 	ID         string // i-…
-	Hostname   string // what HOSTNAME says to programs inside; "" leaves it unset
+	Hostname   string // what HOSTNAME says to programs inside; "" is EC2's choice, see hostname
 	Interfaces []Interface
 	UserData   []byte // run at first boot if it starts with "#!", otherwise not used
 	FirstBoot  bool   // user data may run; it runs once however often Ensure is called
@@ -47,7 +47,7 @@ const (
 var (
 	instanceID  = regexp.MustCompile(`^i-[0-9a-f]{1,17}$`)
 	interfaceID = regexp.MustCompile(`^eni-[0-9a-f]{1,17}$`)
-	hostname    = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,62})$`)
+	hostName    = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,62})$`)
 )
 
 // NamespaceName returns the name of an instance's namespace as `ip netns` shows
@@ -117,7 +117,7 @@ func (s *Spec) check() error {
 	if err := checkID(s.ID); err != nil {
 		return err
 	}
-	if s.Hostname != "" && !hostname.MatchString(s.Hostname) {
+	if s.Hostname != "" && !hostName.MatchString(s.Hostname) {
 		return fmt.Errorf("instance %s: host name %q is not letters, digits, dots and hyphens", s.ID, s.Hostname)
 	}
 	indexes, names := map[int]string{}, map[string]string{}
@@ -159,6 +159,22 @@ func (i *Interface) check() error {
 		families[g.Is4()] = true
 	}
 	return nil
+}
+
+// hostname returns the host name or, if there is none, the name that EC2 gives:
+// ip-10-0-0-4 after the primary IPv4 address, the instance's id without one.
+func (s *Spec) hostname() string {
+	if s.Hostname != "" {
+		return s.Hostname
+	}
+	for _, i := range s.ordered() {
+		for _, p := range i.Addresses {
+			if p.Addr().Is4() {
+				return "ip-" + strings.ReplaceAll(p.Addr().String(), ".", "-")
+			}
+		}
+	}
+	return s.ID
 }
 
 // ordered returns the interfaces by device index.

@@ -78,6 +78,21 @@ func TestSpecCheck(t *testing.T) {
 	}
 }
 
+func TestHostname(t *testing.T) {
+	s := Spec{ID: "i-0123456789abcdef0"}
+	if got := s.hostname(); got != s.ID {
+		t.Errorf("without an address: %s", got)
+	}
+	s.Interfaces = []Interface{newInterface(1, 5), newInterface(0, 4)}
+	if got := s.hostname(); got != "ip-10-9-0-4" {
+		t.Errorf("without a name: %s", got)
+	}
+	s.Hostname = "db"
+	if got := s.hostname(); got != "db" {
+		t.Errorf("with a name: %s", got)
+	}
+}
+
 func TestImages(t *testing.T) {
 	list := Images()
 	if len(list) == 0 || list[0].ID != "ami-netns" {

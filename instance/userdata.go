@@ -35,10 +35,10 @@ func (n *Netns) runUserData(ns *namespace, spec Spec) error {
 		return nil
 	}
 	fail := func(err error) error { return fmt.Errorf("instance %s: user data: %w", spec.ID, err) }
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	script, err := filepath.Abs(filepath.Join(dir, userDataFile)) // it runs in another folder
+	if err != nil {
 		return fail(err)
 	}
-	script := filepath.Join(dir, userDataFile)
 	if err := writeExecutable(script, spec.UserData); err != nil {
 		return fail(err)
 	}
@@ -58,7 +58,7 @@ func (n *Netns) runUserData(ns *namespace, spec Spec) error {
 	cmd.Env = environment([]string{
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"HOME=/root",
-	}, spec.Hostname)
+	}, spec.hostname())
 	if err := startInside(ns.file, cmd); err != nil {
 		fmt.Fprintf(log, "hedgeward: user data of %s cannot be executed: %v\n", spec.ID, err)
 		n.cfg.Log.Warn("user data cannot be executed", "instance", spec.ID, "error", err)
