@@ -113,7 +113,7 @@ func newLab(t *testing.T, setup string) *lab {
 			continue
 		}
 		if name, blocks, ok := strings.Cut(c, " = "); ok {
-			l.change("prefixlist " + name + " " + blocks)
+			l.change("relist " + name + " " + blocks)
 			continue
 		}
 		if l.setting(current, c) {

@@ -23,14 +23,14 @@ type Event struct {
 
 // Change alters the world (section 2.5). Its verb is the word of its text form.
 type Change struct {
-	Verb string // authorize, revoke, groups, check, timeouts, addresses, prefixlist
+	Verb string // authorize, revoke, groups, check, timeouts, addresses, relist
 	Name string // the group, interface or prefix list
 
 	Rule     oracle.Rule     // authorize, revoke
 	Groups   []string        // groups
 	On       bool            // check
 	Timeouts oracle.Timeouts // timeouts
-	Prefixes []netip.Prefix  // addresses, prefixlist
+	Prefixes []netip.Prefix  // addresses, relist
 }
 
 func (ev Event) String() string {
@@ -78,7 +78,7 @@ func (c *Change) Apply(w *oracle.World) error {
 		e.Timeouts = c.Timeouts
 	case c.Verb == "addresses" && e != nil:
 		w.Reassign(e, c.Prefixes)
-	case c.Verb == "prefixlist":
+	case c.Verb == "relist":
 		w.PrefixLists[c.Name] = c.Prefixes
 	default:
 		return fmt.Errorf("%s: there is no %s", c, c.Name)
@@ -105,7 +105,7 @@ func ParseEvent(text string, w *oracle.World, names Names, last Packet) (Event, 
 		c.On = arg == "on"
 	case "timeouts":
 		c.Timeouts, err = parseTimeouts(strings.Fields(arg))
-	case "addresses", "prefixlist":
+	case "addresses", "relist":
 		c.Prefixes, err = parsePrefixes(strings.Split(arg, ","), names)
 	default:
 		p, err := ParsePacket(text, w, names, last)

@@ -46,7 +46,12 @@ func (g *generator) event() Event {
 	switch n := g.r.IntN(100); {
 	case n < 12:
 		// The short ones keep flows alive; the long ones end whatever there is.
-		return Event{Wait: pick(g.r, pauses[:1+g.r.IntN(len(pauses))]...)}
+		d := pick(g.r, pauses[:1+g.r.IntN(len(pauses))]...)
+		if g.o.Span > 0 && g.spent+d > g.o.Span {
+			d = time.Second
+		}
+		g.spent += d
+		return Event{Wait: d}
 	case n < 20:
 		if c := g.change(); c.Apply(g.w) == nil {
 			return Event{Change: c}
@@ -79,7 +84,7 @@ func (g *generator) change() *Change {
 	case n < 98 || !g.o.PrefixLists:
 		return &Change{Verb: "timeouts", Name: iface, Timeouts: pick(g.r, timers...)}
 	}
-	return &Change{Verb: "prefixlist", Name: pick(g.r, "pl1", "pl2"), Prefixes: g.blocks()}
+	return &Change{Verb: "relist", Name: pick(g.r, "pl1", "pl2"), Prefixes: g.blocks()}
 }
 
 // spoken returns the next packet of some conversation.

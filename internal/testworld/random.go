@@ -15,9 +15,10 @@ import (
 
 // Options says what random scenarios contain beyond the ordinary.
 type Options struct {
-	Events            int  // length of the history
-	DelegatedPrefixes bool // interfaces with whole blocks of addresses
-	PrefixLists       bool // rules with prefix lists, and changes of them
+	Events            int           // length of the history
+	Span              time.Duration // longest time that it may take; 0 is any
+	DelegatedPrefixes bool          // interfaces with whole blocks of addresses
+	PrefixLists       bool          // rules with prefix lists, and changes of them
 }
 
 // Random returns a random scenario: one or two VPCs with the same blocks, two to
@@ -45,6 +46,7 @@ type generator struct {
 
 	interfaces, groups []string // names, in order
 	talks              []*talk
+	spent              time.Duration // of Span
 }
 
 var (

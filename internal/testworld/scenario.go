@@ -73,7 +73,7 @@ func Parse(text string) (*Scenario, error) {
 func (s *Scenario) line(line string, last *Packet) error {
 	words := strings.Fields(line)
 	verb, args := words[0], words[1:]
-	if n, ok := map[string]int{"vpc": 2, "host": 2, "group": 2, "rule": 3, "interface": 4}[verb]; ok && len(args) < n {
+	if n, ok := map[string]int{"vpc": 2, "host": 2, "prefixlist": 1, "group": 2, "rule": 3, "interface": 4}[verb]; ok && len(args) < n {
 		return fmt.Errorf("%s wants %d words", verb, n)
 	}
 	switch verb {
@@ -98,11 +98,9 @@ func (s *Scenario) line(line string, last *Packet) error {
 	case "interface":
 		return s.iface(args)
 	case "prefixlist":
-		if len(s.Events) == 0 { // later it is a change
-			var err error
-			s.World.PrefixLists[args[0]], err = parsePrefixes(strings.Split(strings.Join(args[1:], ","), ","), s.Names)
-			return err
-		}
+		var err error
+		s.World.PrefixLists[args[0]], err = parsePrefixes(args[1:], s.Names)
+		return err
 	}
 	ev, err := ParseEvent(line, s.World, s.Names, *last)
 	if err != nil {

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package threeway
+
+import (
+	"fmt"
+
+	"github.com/hedgeward/hedgeward/flow"
+	"github.com/hedgeward/hedgeward/oracle"
+	"github.com/hedgeward/hedgeward/policy"
+)
+
+// tables are the compiled policies of all interfaces of a world.
+type tables map[string]*policy.Policy
+
+// compile compiles the policies of all interfaces anew.
+func compile(w *oracle.World) tables {
+	t := tables{}
+	for name, e := range w.Interfaces {
+		t[name] = policy.Compile(source(w, e))
+	}
+	return t
+}
+
+// source is the union of the rules of the interface's groups as the compiler
+// takes it: in order of groups and rules, prefix lists resolved.
+func source(w *oracle.World, e *oracle.Interface) (src policy.Source) {
+	for _, name := range e.Groups {
+		for _, r := range w.Groups[name].Rules {
+			out := policy.Rule{ID: r.ID, Protocol: r.Protocol, From: r.From, To: r.To}
+			switch {
+			case r.Peer.CIDR.IsValid():
+				out.Peer.Prefix = r.Peer.CIDR.Masked()
+			case r.Peer.PrefixList != "":
+				out.Peer.Prefixes = w.PrefixLists[r.Peer.PrefixList]
+			default:
+				out.Peer.Group = r.Peer.Group
+			}
+			src[r.Direction] = append(src[r.Direction], out)
+		}
+	}
+	return src
+}
+
+// compare asks the oracle and the compiled tables who admits the packet at the
+// gate, and whether it passes without state.
+func (t tables) compare(w *oracle.World, e *oracle.Interface, d flow.Direction, p flow.Packet, from *oracle.Interface) error {
+	if p.Reason != flow.ReasonUnset || !p.IsIP() || p.Fragment.Is {
+		return nil // never asked
+	}
+	id := from
+	if d == flow.Egress || w.AddressIdentity {
+		id = w.Owner(e.VPC, p.Remote(d))
+	}
+	var groups []string
+	if id != nil && w.Owner(e.VPC, p.Remote(d)) == id {
+		groups = id.Groups
+	}
+	port := p.DstPort
+	if p.Protocol == flow.ProtoICMP || p.Protocol == flow.ProtoICMPv6 {
+		port = uint16(p.Type)<<8 | uint16(p.Code)
+	}
+	want := ""
+	if rules := w.Allowed(e, d, p, from); len(rules) > 0 {
+		want = rules[0]
+	}
+	if got, ok := t[e.Name].Match(d, p.Remote(d), groups, p.Protocol, port); got != want || ok != (want != "") {
+		return fmt.Errorf("%s at %s: the tables admit by %q, the specification by %q", d, e.Name, got, want)
+	}
+	if got, want := t[e.Name].Untracked(d, p.Family, p.Protocol, p.SrcPort, p.DstPort), w.Untracked(e, d, p); got != want {
+		return fmt.Errorf("%s at %s: untracked by the tables %t, by the specification %t", d, e.Name, got, want)
+	}
+	return nil
+}
