@@ -38,6 +38,17 @@ func instancesOf(snap *model.Snapshot, scope secgroup.Scope, ids ...string) ([]*
 	return rows(&snap.Instances, ids, noInstance, func(i *secgroup.Instance) bool { return i.Scope == scope })
 }
 
+// Interfaces returns the scope's interfaces of these ids, or all for none.
+func Interfaces(snap *model.Snapshot, scope secgroup.Scope, ids ...string) ([]*secgroup.Interface, error) {
+	return rowsOrAll(&snap.Interfaces, scope, ids, noInterface, func(i *secgroup.Interface) bool { return i.Scope == scope })
+}
+
+// Instances returns the scope's instances of these ids, or all for none;
+// terminated ones too.
+func Instances(snap *model.Snapshot, scope secgroup.Scope, ids ...string) ([]*secgroup.Instance, error) {
+	return rowsOrAll(&snap.Instances, scope, ids, noInstance, func(i *secgroup.Instance) bool { return i.Scope == scope })
+}
+
 // subnetOf returns the caller's subnet of that id.
 func subnetOf(snap *model.Snapshot, scope secgroup.Scope, id string) (*secgroup.Subnet, error) {
 	found, err := rows(&snap.Subnets, []string{id}, noSubnet, func(s *secgroup.Subnet) bool { return s.Scope == scope })

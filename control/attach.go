@@ -67,7 +67,7 @@ func (s *Service) AttachNetworkInterface(ctx context.Context, caller Caller, ifa
 func (s *Service) newAttachment(instance string, device int, deleteOnTermination bool) *secgroup.Attachment {
 	return &secgroup.Attachment{
 		ID: newID(secgroup.AttachmentPrefix), Instance: instance, DeviceIndex: device,
-		DeleteOnTermination: deleteOnTermination, Attached: s.now(),
+		DeleteOnTermination: deleteOnTermination, Attached: s.now().UTC(),
 	}
 }
 

@@ -44,6 +44,9 @@ func (s *Service) CreateNetworkInterface(ctx context.Context, caller Caller, spe
 		if err != nil {
 			return err
 		}
+		if err := s.checkTagCount(spec.Tags); err != nil {
+			return err
+		}
 		if made, err = s.newInterface(tx, subnet, groups, &spec); err != nil {
 			return err
 		}
@@ -70,7 +73,7 @@ func (s *Service) newInterface(tx *model.Tx, subnet *secgroup.Subnet, groups []s
 	return &secgroup.Interface{
 		Scope: subnet.Scope, ID: newID(secgroup.InterfacePrefix), VPC: subnet.VPC, Subnet: subnet.ID, MAC: freeMAC(tx, subnet.VPC),
 		Description: spec.Description, Addresses: ipv4, IPv6: ipv6, Groups: groups, SourceDestCheck: true,
-		Tracking: spec.Tracking, Tags: spec.Tags, Created: s.now(),
+		Tracking: spec.Tracking, Tags: spec.Tags, Created: s.now().UTC(),
 	}, nil
 }
 

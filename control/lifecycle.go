@@ -28,7 +28,7 @@ func (s *Service) StartInstances(ctx context.Context, caller Caller, ids ...stri
 			return nil
 		case secgroup.Stopped:
 			in.State, in.Reason = secgroup.Pending, ""
-			in.Launched = s.now()
+			in.Launched = s.now().UTC()
 			in.Boots++
 			return nil
 		}
@@ -49,7 +49,7 @@ func (s *Service) StopInstances(ctx context.Context, caller Caller, ids ...strin
 			return secgroup.Errorf("OperationNotPermitted",
 				"The instance '%s' may not be stopped. Modify its 'disableApiStop' instance attribute and try again.", in.ID)
 		}
-		in.State, in.Reason, in.ReasonAt = secgroup.Stopping, userInitiated, s.now()
+		in.State, in.Reason, in.ReasonAt = secgroup.Stopping, userInitiated, s.now().UTC()
 		return nil
 	})
 }
@@ -66,7 +66,7 @@ func (s *Service) TerminateInstances(ctx context.Context, caller Caller, ids ...
 				"The instance '%s' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.", in.ID)
 		}
 		release(tx, in.ID)
-		in.Reason, in.ReasonAt = userInitiated, s.now()
+		in.Reason, in.ReasonAt = userInitiated, s.now().UTC()
 		if in.State == secgroup.Stopped { // nothing of it is left on its host
 			s.bury(in)
 		} else {
@@ -119,7 +119,7 @@ func release(tx *model.Tx, instance string) {
 
 // bury makes in the record of a terminated instance.
 func (s *Service) bury(in *secgroup.Instance) {
-	in.State, in.TerminatedAt = secgroup.Terminated, s.now()
+	in.State, in.TerminatedAt = secgroup.Terminated, s.now().UTC()
 	in.VPC, in.Subnet, in.UserData = "", "", nil
 }
 

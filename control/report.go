@@ -36,7 +36,7 @@ func (s *Service) ReportInstance(ctx context.Context, id string, observed secgro
 		case in.State == secgroup.Pending && observed == secgroup.Running:
 			in.State = secgroup.Running
 		case in.State == secgroup.Pending && gone:
-			in.Reason, in.ReasonAt = "Server.InternalError: "+detail, s.now()
+			in.Reason, in.ReasonAt = "Server.InternalError: "+detail, s.now().UTC()
 			if in.Boots > 1 { // it has been there: what it has is worth keeping
 				in.State = secgroup.Stopped
 				break

@@ -44,7 +44,7 @@ func (s *Service) remember(tx *model.Tx, scope secgroup.Scope, operation string,
 		return
 	}
 	tx.Tokens.Put(&secgroup.Token{
-		Scope: scope, Operation: operation, Token: t.Value, Request: t.Request, Resources: made, Created: s.now(),
+		Scope: scope, Operation: operation, Token: t.Value, Request: t.Request, Resources: made, Created: s.now().UTC(),
 	})
 }
 

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package control
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/hedgeward/hedgeward/model"
+	"github.com/hedgeward/hedgeward/secgroup"
+)
+
+// Launch is what RunInstances is asked for.
+type Launch struct {
+	Image         string
+	Type          string // "" means DefaultInstanceType
+	KeyName       string
+	UserData      []byte
+	Min, Max      int    // instances; 0 < Min <= Max
+	Zone          string // "" leaves it to the subnet
+	Interfaces    []LaunchInterface
+	Tags          secgroup.Tags // of each instance
+	InterfaceTags secgroup.Tags // of each interface that the launch creates
+	Options       secgroup.Options
+	Token         ClientToken
+}
+
+// LaunchInterface is one interface of each instance of a launch. Device indexes
+// are unique and one is 0.
+type LaunchInterface struct {
+	InterfaceSpec          // Subnet "" means the default VPC's; Tags are not used
+	GroupNames    []string // further groups, by name; the default VPC's only
+	Existing      string   // id of an interface to attach instead; InterfaceSpec is then not used
+	DeviceIndex   int
+	Keep          bool // stays when the instance ends
+}
+
+// RunInstances makes instances that are wanted running; the host's agent makes
+// them real (docs/spec/ec2-api.md section 6.1). It returns them in the order of
+// their launch index: at least Min, at most Max, all in one reservation.
+func (s *Service) RunInstances(ctx context.Context, caller Caller, l Launch) (made []*secgroup.Instance, err error) {
+	const operation = "RunInstances"
+	err = s.write(ctx, caller.Scope, func(tx *model.Tx) error {
+		made = nil
+		before, err := s.replay(tx, caller.Scope, operation, l.Token)
+		if err != nil {
+			return err
+		}
+		if before != nil {
+			made, err = instancesOf(tx.Snapshot, caller.Scope, before...)
+			return err
+		}
+		p, err := s.plan(tx, caller.Scope, &l)
+		if err != nil {
+			return err
+		}
+		var ids []string
+		for len(made) < l.Max {
+			err := tx.Nested(func(tx *model.Tx) error {
+				in, err := s.launch(tx, p, len(made))
+				if err == nil {
+					made, ids = append(made, in), append(ids, in.ID)
+				}
+				return err
+			})
+			if err != nil && !(short(err) && len(made) >= l.Min) {
+				return err
+			}
+			if err != nil {
+				break
+			}
+		}
+		s.remember(tx, caller.Scope, operation, l.Token, ids...)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return made, nil
+}
+
+var errManyInstances = secgroup.Errorf("InstanceLimitExceeded",
+	"You have requested more instances than your current instance limit allows. Terminate instances or raise the limit.")
+
+// short reports whether err means that there was no room for a further instance.
+func short(err error) bool {
+	return errors.Is(err, errNoFreeAddress) || errors.Is(err, errManyInterfaces) || errors.Is(err, errManyInstances)
+}
+
+// launch puts one instance with its interfaces.
+func (s *Service) launch(tx *model.Tx, p *plan, index int) (*secgroup.Instance, error) {
+	if s.fullOfInstances(tx, p.scope) {
+		return nil, errManyInstances
+	}
+	in := p.instance
+	in.ID, in.LaunchIndex = newID(secgroup.InstancePrefix), index
+	in.Created = s.now().UTC()
+	in.Launched = in.Created
+	for _, planned := range p.interfaces {
+		i := planned.existing
+		if i == nil {
+			var err error
+			if i, err = s.newInterface(tx, planned.subnet, planned.groups, &planned.InterfaceSpec); err != nil {
+				return nil, err
+			}
+		} else {
+			c := *i
+			i = &c
+		}
+		if err := p.limits.check(in.Type, len(p.interfaces), len(i.Addresses), len(i.IPv6)); err != nil {
+			return nil, err
+		}
+		i.Attachment = s.newAttachment(in.ID, planned.DeviceIndex, !planned.Keep)
+		tx.Interfaces.Put(i)
+	}
+	tx.Instances.Put(&in)
+	return &in, nil
+}
+
+// fullOfInstances reports whether the quota is used up. Records of terminated
+// instances do not count.
+func (s *Service) fullOfInstances(tx *model.Tx, scope secgroup.Scope) bool {
+	if tx.Instances.Len() < s.quotas.InstancesPerRegion {
+		return false
+	}
+	n := 0
+	for in := range tx.Instances.By(model.ByScope, model.ScopeValue(scope)) {
+		if in.State != secgroup.Terminated {
+			n++
+		}
+	}
+	return n >= s.quotas.InstancesPerRegion
+}
+
+// HasImage reports whether instances can be made from the image.
+func (s *Service) HasImage(id string) bool { return s.images != nil && s.images(id) }
+
+// defaultSubnet returns the subnet of the default VPC that a launch without one
+// goes to: that of the zone, or of the first zone that has one.
+func defaultSubnet(tx *model.Tx, scope secgroup.Scope, zone string) (*secgroup.Subnet, error) {
+	vpc := DefaultVPC(tx.Snapshot, scope)
+	if vpc == nil {
+		return nil, errVPCIDNotSpecified
+	}
+	subnets := slices.DeleteFunc(slices.Collect(tx.Subnets.By(model.ByVPC, vpc.ID)), func(n *secgroup.Subnet) bool {
+		return !n.DefaultForZone || zone != "" && n.Zone != zone
+	})
+	if len(subnets) == 0 {
+		return nil, secgroup.Errorf("MissingInput", "No subnets found for the default VPC '%s'. Please specify a subnet.", vpc.ID)
+	}
+	return slices.MinFunc(subnets, func(a, b *secgroup.Subnet) int { return compareZones(a, b) }), nil
+}
