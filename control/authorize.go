@@ -43,7 +43,7 @@ func (s *Service) AuthorizeSecurityGroup(ctx context.Context, caller Caller, ref
 		if err := s.checkTagCount(tags); err != nil {
 			return err
 		}
-		now := s.now()
+		now := s.now().UTC()
 		fresh := next.Rules[len(g.Rules):]
 		for i := range fresh {
 			fresh[i].ID, fresh[i].Tags, fresh[i].Created = newID(secgroup.RulePrefix), tags, now.Add(time.Duration(i))

@@ -38,7 +38,7 @@ func (s *Service) CreateSecurityGroup(ctx context.Context, caller Caller, in New
 		if err := s.checkTagCount(in.Tags); err != nil {
 			return err
 		}
-		made = newGroup(vpc, in.Name, in.Description, s.now())
+		made = newGroup(vpc, in.Name, in.Description, s.now().UTC())
 		made.Tags = in.Tags
 		tx.Groups.Put(made)
 		return nil
@@ -144,10 +144,10 @@ func groupInUse(snap *model.Snapshot, g *secgroup.Group) bool {
 	return false
 }
 
-// SecurityGroups returns the caller's groups: those with these ids and, in the
+// SecurityGroups returns the scope's groups: those with these ids and, in the
 // default VPC, these names, or all of them when there are neither. What does not
 // exist is refused (docs/spec/ec2-api.md sections 3.0 and 3.3).
-func SecurityGroups(snap *model.Snapshot, caller Caller, ids, names []string) ([]*secgroup.Group, error) {
+func SecurityGroups(snap *model.Snapshot, scope secgroup.Scope, ids, names []string) ([]*secgroup.Group, error) {
 	var groups []*secgroup.Group
 	seen := map[string]bool{}
 	add := func(g *secgroup.Group) {
@@ -157,7 +157,7 @@ func SecurityGroups(snap *model.Snapshot, caller Caller, ids, names []string) ([
 		}
 	}
 	if len(names) > 0 {
-		found, err := groupsByName(snap, caller.Scope, names)
+		found, err := groupsByName(snap, scope, names)
 		if err != nil {
 			return nil, err
 		}
@@ -166,7 +166,7 @@ func SecurityGroups(snap *model.Snapshot, caller Caller, ids, names []string) ([
 		}
 	}
 	if len(ids) > 0 || len(names) == 0 {
-		found, err := named(&snap.Groups, caller.Scope, ids, func(g *secgroup.Group) secgroup.Scope { return g.Scope }, unknownGroup, unknownGroups)
+		found, err := named(&snap.Groups, scope, ids, func(g *secgroup.Group) secgroup.Scope { return g.Scope }, unknownGroup, unknownGroups)
 		if err != nil {
 			return nil, err
 		}

@@ -15,13 +15,13 @@ type GroupRule struct {
 	Rule  *secgroup.Rule
 }
 
-// SecurityGroupRules returns the caller's rules with these ids, or all of them
+// SecurityGroupRules returns the scope's rules with these ids, or all of them
 // when there are none. An id that does not exist is refused
 // (docs/spec/ec2-api.md section 3.4).
-func SecurityGroupRules(snap *model.Snapshot, caller Caller, ids []string) ([]GroupRule, error) {
+func SecurityGroupRules(snap *model.Snapshot, scope secgroup.Scope, ids []string) ([]GroupRule, error) {
 	var rules []GroupRule
 	if len(ids) == 0 {
-		for g := range snap.Groups.By(model.ByScope, model.ScopeValue(caller.Scope)) {
+		for g := range snap.Groups.By(model.ByScope, model.ScopeValue(scope)) {
 			for i := range g.Rules {
 				rules = append(rules, GroupRule{g, &g.Rules[i]})
 			}
@@ -30,7 +30,7 @@ func SecurityGroupRules(snap *model.Snapshot, caller Caller, ids []string) ([]Gr
 	}
 	seen := map[string]bool{}
 	for _, id := range ids {
-		found, ok := findGroupRule(snap, caller.Scope, id)
+		found, ok := findGroupRule(snap, scope, id)
 		if !ok {
 			return nil, unknownRule(id)
 		}
