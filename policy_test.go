@@ -62,7 +62,7 @@ var rooms = map[string]room{
 	"awsapi/appstream": {rank: 65, why: "wire types to control and back"},
 	"awsapi":           {rank: 63, why: "the listener: signature, service, operation; services plug into it"},
 
-	"cmd/hedgeward": {rank: 70, uses: []string{"github.com/spf13/cobra", "github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go", "golang.org/x/sys", "golang.org/x/sync"}, why: "puts the parts together; demo drives the public API as a client"},
+	"cmd/hedgeward": {rank: 70, uses: []string{"github.com/spf13/cobra", "github.com/aws/aws-sdk-go-v2", "golang.org/x/sys", "golang.org/x/sync"}, why: "puts the parts together; demo drives the public API as a client"},
 
 	"internal/gen/apigen": {rank: 70, own: []string{}, why: "generator of the wire types; a program, imported by nobody"},
 

@@ -36,7 +36,7 @@ func NewHost(name string) *Host {
 		name: name, instances: map[string]*Instance{}, interfaces: map[string]*Interface{},
 		groups: map[string]*Group{}, addresses: map[AddressKey]*Address{}, owned: map[string][]AddressKey{},
 		listed: map[string]string{},
-		uses: count{}, names: count{}, retired: keyset{},
+		uses:   count{}, names: count{}, retired: keyset{},
 	}
 }
 
