@@ -135,8 +135,10 @@ func (s *Server) guess(r *http.Request, body []byte, claimed string) *Service {
 	}
 	target := r.Header.Get("X-Amz-Target")
 	version := ""
-	if form, err := query.ParseForm(r.URL.RawQuery, body); err == nil {
-		version = form.Version()
+	if len(body) <= maxGuess { // no work for strangers beyond what any call of a client takes
+		if form, err := query.ParseForm(r.URL.RawQuery, body); err == nil {
+			version = form.Version()
+		}
 	}
 	for _, service := range s.Services {
 		prefix := service.model.TargetPrefix

@@ -25,6 +25,7 @@ import (
 const (
 	maxBody    = 2 << 20  // bytes; the specification asks for one MiB at least
 	maxHeaders = 64 << 10 // bytes
+	maxGuess   = 64 << 10 // bytes of an unauthenticated body that are looked at
 
 	headerTimeout = 10 * time.Second
 	readTimeout   = 30 * time.Second

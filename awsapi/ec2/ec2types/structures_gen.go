@@ -815,7 +815,7 @@ type Image struct {
 
 // InferenceAcceleratorInfo is part of results.
 type InferenceAcceleratorInfo struct {
-	Accelerators              []InferenceDeviceInfo `out:"accelerators>item"`
+	Accelerators              []InferenceDeviceInfo `out:"accelerators>member"`
 	TotalInferenceMemoryInMiB *int32                `out:"totalInferenceMemoryInMiB"`
 }
 

@@ -204,8 +204,8 @@ func (g *generator) names(member string, r *ref) (in, out string) {
 	switch g.Metadata.Protocol {
 	case "ec2":
 		in = cmp.Or(r.QueryName, upperFirst(name))
-		if list {
-			out += ">" + cmp.Or(g.Shapes[r.Shape].Member.LocationName, "item")
+		if list { // a member without name is "member" for clients, never "item"
+			out += ">" + cmp.Or(g.Shapes[r.Shape].Member.LocationName, "member")
 		}
 	case "query":
 		if list {
