@@ -12,8 +12,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"time"
 
@@ -99,7 +101,8 @@ func value(w *wire.Value, raw any, v reflect.Value, path string) error {
 			return wrong()
 		}
 		v.Set(reflect.MakeMapWithSize(v.Type(), len(object)))
-		for key, item := range object {
+		for _, key := range slices.Sorted(maps.Keys(object)) {
+			item := object[key]
 			if item == nil {
 				continue
 			}
