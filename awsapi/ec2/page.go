@@ -145,3 +145,10 @@ func pageBy[T any](c cursor, items []T, key func(T) string, weight func(T) int) 
 	}
 	return sorted, nil
 }
+
+// list is what every Describe does with the rows it may show: drop those that the
+// filters do not match, cut out the page, spell the rest. It uses rows up.
+func list[T, Out any](c cursor, rows []*T, match func(*T) bool, key func(*T) string, show func(*T) Out) ([]Out, *string) {
+	found, next := page(c, slices.DeleteFunc(rows, func(row *T) bool { return !match(row) }), key)
+	return each(found, show), next
+}

@@ -61,3 +61,11 @@ func each[A, B any](in []A, convert func(A) B) []B {
 	}
 	return out
 }
+
+// result returns the empty result of an operation that only succeeds or fails.
+func result[Out any](err error) (*Out, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(Out), nil
+}

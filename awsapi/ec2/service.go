@@ -27,6 +27,10 @@ func New(c *control.Service) *awsapi.Service {
 func (s *Service) operations() []awsapi.Operation {
 	return slices.Concat(
 		s.regionOperations(),
+		s.vpcOperations(),
+		s.subnetOperations(),
+		s.tagOperations(),
+		s.groupOperations(),
 	)
 }
 

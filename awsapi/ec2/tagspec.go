@@ -18,12 +18,15 @@ const (
 	maxTagValue = 256
 )
 
+// reservedKey refuses keys that begin with aws:.
+const reservedKey = "Value ( %s ) for parameter key is invalid. Tag keys starting with 'aws:' are reserved for internal use"
+
 // parseTagSpecifications returns the tags that a request wants on what it
 // creates, by resource type. types are those that the operation creates. Types
 // given twice are merged. How many tags a resource may have is control's to
 // check.
 func parseTagSpecifications(in []ec2types.TagSpecification, types ...string) (map[string]secgroup.Tags, error) {
-	reserved := "Value ( %s ) for parameter key is invalid. Tag keys starting with 'aws:' are reserved for internal use"
+	reserved := reservedKey
 	if slices.Contains(types, control.InstanceType) { // RunInstances has its own words
 		reserved = "%.0sTag keys starting with 'aws:' are reserved for internal use"
 	}
