@@ -18,20 +18,20 @@ type GroupRule struct {
 // SecurityGroupRules returns the scope's rules with these ids, or all of them
 // when there are none. An id that does not exist is refused
 // (docs/spec/ec2-api.md section 3.4).
-func SecurityGroupRules(snap *model.Snapshot, scope secgroup.Scope, ids []string) ([]GroupRule, error) {
-	var rules []GroupRule
+func SecurityGroupRules(snap *model.Snapshot, scope secgroup.Scope, ids []string) ([]*GroupRule, error) {
+	var rules []*GroupRule
 	if len(ids) == 0 {
 		for g := range snap.Groups.By(model.ByScope, model.ScopeValue(scope)) {
 			for i := range g.Rules {
-				rules = append(rules, GroupRule{g, &g.Rules[i]})
+				rules = append(rules, &GroupRule{g, &g.Rules[i]})
 			}
 		}
 		return rules, nil
 	}
 	seen := map[string]bool{}
 	for _, id := range ids {
-		found, ok := findGroupRule(snap, scope, id)
-		if !ok {
+		found := findGroupRule(snap, scope, id)
+		if found == nil {
 			return nil, unknownRule(id)
 		}
 		if !seen[id] {
@@ -42,13 +42,13 @@ func SecurityGroupRules(snap *model.Snapshot, scope secgroup.Scope, ids []string
 	return rules, nil
 }
 
-// findGroupRule returns the scope's rule of that id.
-func findGroupRule(snap *model.Snapshot, scope secgroup.Scope, id string) (GroupRule, bool) {
+// findGroupRule returns the scope's rule of that id, nil for none.
+func findGroupRule(snap *model.Snapshot, scope secgroup.Scope, id string) *GroupRule {
 	for g := range snap.Groups.By(model.ByRule, id) {
 		if g.Scope == scope {
 			i := slices.IndexFunc(g.Rules, func(r secgroup.Rule) bool { return r.ID == id })
-			return GroupRule{g, &g.Rules[i]}, true
+			return &GroupRule{g, &g.Rules[i]}
 		}
 	}
-	return GroupRule{}, false
+	return nil
 }

@@ -217,7 +217,7 @@ func TestRevoke(t *testing.T) {
 		if err != nil || len(done.Rules) != 1 || done.Rules[0].ID != mine {
 			t.Errorf("%+v, %v", done, err)
 		}
-		if _, ok := findGroupRule(s.Read(), alice.Scope, mine); ok {
+		if findGroupRule(s.Read(), alice.Scope, mine) != nil {
 			t.Error("it is still there")
 		}
 	})

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ec2
+
+import (
+	"github.com/hedgeward/hedgeward/awsapi/ec2/ec2types"
+	"github.com/hedgeward/hedgeward/secgroup"
+)
+
+// badGroupID is what most operations call a malformed group id.
+const badGroupID = "InvalidGroupId.Malformed"
+
+// errNoPeer is what a peer gets that is there and says nothing.
+var errNoPeer = secgroup.Errorf("InvalidParameterValue",
+	"missing mandatory parameter: exactly one of remote-security-group, remote-ip-range, remote-ipv6-range, or prefix-list-id must be present.")
+
+// parsePermissions checks the syntax of the permissions of a request and returns
+// their normal form (docs/spec/ec2-api.md sections 2.3 to 2.7 and 3.5).
+func parsePermissions(in []ec2types.IpPermission) ([]secgroup.Permission, error) {
+	permissions := make([]secgroup.Permission, len(in))
+	for i := range in {
+		p, err := parsePermission(&in[i])
+		if err != nil {
+			return nil, err
+		}
+		permissions[i] = p
+	}
+	return permissions, nil
+}
+
+func parsePermission(in *ec2types.IpPermission) (p secgroup.Permission, err error) {
+	if p.Protocol, err = secgroup.ParseProtocol(deref(in.IpProtocol)); err != nil {
+		return p, err
+	}
+	if p.From, p.To, err = secgroup.ParsePorts(p.Protocol, in.FromPort, in.ToPort); err != nil {
+		return p, err
+	}
+	add := func(pair secgroup.Pair, err error, description *string) error {
+		if err != nil {
+			return err
+		}
+		pair.Description = description
+		p.Peers = append(p.Peers, pair)
+		return secgroup.CheckRuleDescription(deref(description))
+	}
+	for _, r := range in.IpRanges {
+		pair, err := cidrPeer(r.CidrIp, nil)
+		if err := add(pair, err, r.Description); err != nil {
+			return p, err
+		}
+	}
+	for _, r := range in.Ipv6Ranges {
+		pair, err := cidrPeer(nil, r.CidrIpv6)
+		if err := add(pair, err, r.Description); err != nil {
+			return p, err
+		}
+	}
+	for _, l := range in.PrefixListIds {
+		pair, err := prefixListPeer(l.PrefixListId)
+		if err := add(pair, err, l.Description); err != nil {
+			return p, err
+		}
+	}
+	for i := range in.UserIdGroupPairs {
+		pair, err := groupPeer(&in.UserIdGroupPairs[i])
+		if err := add(pair, err, in.UserIdGroupPairs[i].Description); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+// cidrPeer returns the range that is given: one of the two.
+func cidrPeer(v4, v6 *string) (pair secgroup.Pair, err error) {
+	switch {
+	case v4 != nil:
+		pair.Prefix, err = secgroup.ParseCIDR4(*v4)
+	case v6 != nil:
+		pair.Prefix, err = secgroup.ParseCIDR6(*v6)
+	default:
+		err = errNoPeer
+	}
+	return pair, err
+}
+
+func prefixListPeer(id *string) (pair secgroup.Pair, err error) {
+	if id == nil {
+		return pair, errNoPeer
+	}
+	pair.PrefixList = *id
+	return pair, secgroup.CheckID(secgroup.PrefixListPrefix, *id, "InvalidPrefixListId.Malformed")
+}
+
+// groupPeer returns the group that is named by id, or else by name.
+func groupPeer(in *ec2types.UserIdGroupPair) (pair secgroup.Pair, err error) {
+	pair.GroupOwner, pair.GroupVPC = deref(in.UserId), deref(in.VpcId)
+	if pair.Group = deref(in.GroupId); pair.Group != "" {
+		return pair, secgroup.CheckID(secgroup.GroupPrefix, pair.Group, badGroupID)
+	}
+	if pair.GroupName = deref(in.GroupName); pair.GroupName == "" {
+		return pair, errNoSourceGroup
+	}
+	return pair, nil
+}
+
+// ipPermissions returns permissions as results show them. The ports are absent
+// when the protocol has none; the four lists are always there
+// (docs/spec/ec2-api.md sections 1.2 and 2.5).
+func ipPermissions(permissions []secgroup.Permission) []ec2types.IpPermission {
+	return each(permissions, func(p secgroup.Permission) ec2types.IpPermission {
+		out := ec2types.IpPermission{
+			IpProtocol:       new(p.Protocol.String()),
+			IpRanges:         []ec2types.IpRange{},
+			Ipv6Ranges:       []ec2types.Ipv6Range{},
+			PrefixListIds:    []ec2types.PrefixListId{},
+			UserIdGroupPairs: []ec2types.UserIdGroupPair{},
+		}
+		if p.Protocol.HasPorts() {
+			out.FromPort, out.ToPort = new(p.From), new(p.To)
+		}
+		for _, pair := range p.Peers {
+			text := new(pair.Peer.String())
+			switch {
+			case pair.Group != "":
+				out.UserIdGroupPairs = append(out.UserIdGroupPairs, ec2types.UserIdGroupPair{
+					GroupId: text, UserId: optional(pair.GroupOwner), Description: pair.Description,
+				})
+			case pair.PrefixList != "":
+				out.PrefixListIds = append(out.PrefixListIds, ec2types.PrefixListId{PrefixListId: text, Description: pair.Description})
+			case pair.Prefix.Addr().Is4():
+				out.IpRanges = append(out.IpRanges, ec2types.IpRange{CidrIp: text, Description: pair.Description})
+			default:
+				out.Ipv6Ranges = append(out.Ipv6Ranges, ec2types.Ipv6Range{CidrIpv6: text, Description: pair.Description})
+			}
+		}
+		return out
+	})
+}
