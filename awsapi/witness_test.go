@@ -54,13 +54,17 @@ func TestSDKWitnessesEveryWireName(t *testing.T) {
 		Retryer: func() aws.Retryer { return aws.NopRetryer{} },
 	}
 	for _, service := range []struct {
-		model  *wire.Model
-		client any
-		encode func(*wire.Model, *wire.Operation, string, any) []byte
+		model      *wire.Model
+		operations int
+		client     any
+		encode     func(*wire.Model, *wire.Operation, string, any) []byte
 	}{
-		{ec2types.Model, ec2.NewFromConfig(config), query.EC2Result},
-		{ststypes.Model, sts.NewFromConfig(config), query.AWSResult},
+		{ec2types.Model, 126, ec2.NewFromConfig(config), query.EC2Result},
+		{ststypes.Model, 3, sts.NewFromConfig(config), query.AWSResult},
 	} {
+		if len(service.model.Operations) != service.operations {
+			t.Errorf("%s has %d operations, want %d", service.model.Service, len(service.model.Operations), service.operations)
+		}
 		client := reflect.ValueOf(service.client)
 		names := make([]string, 0, len(service.model.Operations))
 		for name := range service.model.Operations {
