@@ -182,6 +182,9 @@ func (t *Table) anyRow(f flow.Family) Row {
 	return newRow(out)
 }
 
+// HasGroups reports whether any rule's peer is a group.
+func (t *Table) HasGroups() bool { return len(t.groups) > 0 }
+
 // GroupRow returns the row over the rules whose peer is one of groups: what
 // membership alone admits, for one family. Groups that no rule names, unknown
 // ones included, add nothing.

@@ -217,7 +217,9 @@ static __always_inline int before_ingress(const struct interface *me, __u32 slot
 	 * have crossed a router are its own. */
 	if (p->proto == PROTO_ICMPV6 && !p->fragment && icmp >= 130 && icmp <= 143 &&
 	    (p->hops == 255 || link_local6(&p->src) || unspecified(&p->src)))
-		return REASON_EXEMPT;
+		return icmp == ND_ROUTER_ADVERTISEMENT && !router(me, &p->src, IPV6)
+			       ? REASON_ROGUE_RA
+			       : REASON_EXEMPT;
 	if (dhcp(p, 67, 68, 547, 546) &&
 	    (router(me, &p->src, p->family) || (p->family == IPV6 && link_local6(&p->src))))
 		return REASON_EXEMPT;

@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package datapath
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"github.com/hedgeward/hedgeward/datapath/internal/bpfobj"
+	"github.com/hedgeward/hedgeward/flow"
+)
+
+// RouterMAC is the Ethernet address that every instance sees as its router's.
+// The host-side device of a managed instance must carry it.
+var RouterMAC = net.HardwareAddr{0x02, 0x48, 0x47, 0x00, 0x00, 0x01}
+
+// Interface is a network interface as the programs need to know it.
+type Interface struct {
+	ID      string           // at most 31 bytes; no dots and slashes, for it names pins
+	VPC     string           // at most 29 bytes
+	Ifindex int              // of the host-side device
+	Device  string           // its name, for people
+	MAC     net.HardwareAddr // the instance's
+
+	// Addresses are all addresses of the interface, the primary ones first.
+	Addresses []netip.Addr
+
+	// RouterAddresses are the subnet's router, at most one per family. It
+	// answers echo, and nobody else may speak for it.
+	RouterAddresses []netip.Addr
+
+	// VPCPrefixes are the blocks of the VPC: ARP and neighbour discovery for
+	// addresses in them are answered. At most 12.
+	VPCPrefixes []netip.Prefix
+
+	// Subnet is the IPv4 subnet, whose last address is a broadcast address.
+	// Zero: unknown, then packets there have no route.
+	Subnet netip.Prefix
+
+	// SourceDestCheck drops packets that are not from or to Addresses (5).
+	// The zero value is off: set it unless the interface forwards for others.
+	SourceDestCheck bool
+
+	// Tracking holds the idle times of section 3.7; zero is the default.
+	Tracking struct{ TCPEstablished, UDP, UDPStream time.Duration }
+}
+
+// slot is an attached interface's place in the interfaces map.
+type slot struct {
+	id     string
+	number uint32
+	vpc    uint32
+	self   uint32 // id of transit traffic in flow keys
+}
+
+// Attach brings an interface into force, or an attached one up to date. A new
+// one is closed (no_policy) until SetPolicy, and from then on its addresses are
+// reachable. The device may still be down. On error an interface that was not
+// attached before is not attached.
+func (d *Datapath) Attach(i Interface) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := i.validate(); err != nil {
+		return fmt.Errorf("attach interface %s: %w", i.ID, err)
+	}
+	isNew := d.slots[i.ID] == nil
+	if err := d.attach(&i); err != nil {
+		err = fmt.Errorf("attach interface %s to %s: %w", i.ID, i.Device, err)
+		if isNew && d.slots[i.ID] != nil {
+			d.drop(d.detach(d.slots[i.ID]))
+		}
+		return err
+	}
+	return nil
+}
+
+func (i *Interface) validate() error {
+	switch {
+	case i.ID == "" || len(i.ID) > maxName || strings.ContainsAny(i.ID, "./"):
+		return fmt.Errorf("id %q is empty, too long, or has a dot or slash", i.ID)
+	case len(i.MAC) != 6:
+		return fmt.Errorf("MAC address %q has not six bytes", i.MAC)
+	case i.Ifindex <= 0:
+		return fmt.Errorf("no device")
+	case len(i.VPCPrefixes) > vpcPrefixes:
+		return fmt.Errorf("%d VPC prefixes, at most %d are possible", len(i.VPCPrefixes), vpcPrefixes)
+	}
+	for _, a := range slices.Concat(i.Addresses, i.RouterAddresses) {
+		if !a.IsValid() || a.Zone() != "" || a.Is4In6() {
+			return fmt.Errorf("%s is not a plain address", a)
+		}
+	}
+	return nil
+}
+
+func (d *Datapath) attach(i *Interface) error {
+	vpc, err := d.names.number(vpcName, i.VPC)
+	if err != nil {
+		return err
+	}
+	s := d.slots[i.ID]
+	if s == nil {
+		if s, err = d.takeSlot(i.ID, vpc); err != nil {
+			return err
+		}
+	}
+	if s.vpc != vpc {
+		return fmt.Errorf("it is in %s: detach it first", d.vpcOf(s.vpc))
+	}
+	for name, other := range d.slots {
+		if rec := d.record(other.number); other != s && rec.Ifindex == uint32(i.Ifindex) {
+			return fmt.Errorf("interface %s is attached to that device", name)
+		}
+	}
+
+	rec := bpfobj.HedgewardInterface{
+		Flags: interfaceUsed, Ifindex: uint32(i.Ifindex), Vpc: vpc, Self: s.self,
+		Timeout: d.timeouts(i),
+	}
+	if i.SourceDestCheck {
+		rec.Flags |= interfaceCheck
+	}
+	copy(rec.Mac[:], i.MAC)
+	cString(rec.Id[:], i.ID)
+	cString(rec.VpcName[:], i.VPC)
+	cString(rec.Device[:], i.Device)
+	for _, a := range slices.Backward(i.RouterAddresses) {
+		if a.Is4() {
+			rec.Router4 = words(a)[0]
+		} else {
+			rec.Router6.Word = words(a)
+		}
+	}
+	if i.Subnet.IsValid() && i.Subnet.Addr().Is4() && i.Subnet.Bits() < 31 {
+		b := i.Subnet.Masked().Addr().As4()
+		last := binary.BigEndian.Uint32(b[:]) | (1<<(32-i.Subnet.Bits()) - 1)
+		binary.BigEndian.PutUint32(b[:], last)
+		rec.Broadcast4 = words(netip.AddrFrom4(b))[0]
+	}
+	for n, p := range i.VPCPrefixes {
+		v := &rec.VpcPrefix[n]
+		v.Addr.Word, v.Mask.Word = words(p.Masked().Addr()), mask(p)
+		v.Family = uint32(familyOf(p.Addr())) + 1
+	}
+
+	// The record first, then the addresses that lead to it, then the device.
+	// Of addresses that stay, nothing changes.
+	for _, p := range d.owned(s) {
+		if !slices.Contains(i.Addresses, p.addr) {
+			if err := d.disown(p); err != nil {
+				return err
+			}
+		}
+	}
+	for _, a := range slices.Backward(i.Addresses) {
+		local, err := d.own(s, a)
+		if err != nil {
+			return err
+		}
+		if a.Is4() {
+			rec.Addr4, rec.Local4 = words(a)[0], local
+		} else {
+			rec.Addr6.Word, rec.Local6 = words(a), local
+		}
+	}
+	now := d.record(s.number)
+	if old := now.Ifindex; old != 0 && old != rec.Ifindex {
+		if err := d.unlink(s.id, int(old)); err != nil {
+			return err
+		}
+	}
+	writeRecord(now, &rec)
+	if err := d.HedgewardMaps.Slots.Put(rec.Ifindex, s.number); err != nil {
+		return fmt.Errorf("write device %d: %w", rec.Ifindex, asFull(err))
+	}
+	return d.link(s.id, i.Ifindex)
+}
+
+// writeRecord copies everything but the policy in force and its revision.
+func writeRecord(to, from *bpfobj.HedgewardInterface) {
+	const first = unsafe.Offsetof(to.Policy) + unsafe.Sizeof(to.Policy)
+	from.Revision = to.Revision
+	size := unsafe.Sizeof(*to) - first
+	copy(
+		unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(to), first)), size),
+		unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(from), first)), size),
+	)
+}
+
+func mask(p netip.Prefix) [4]uint32 {
+	b := net.CIDRMask(p.Bits(), p.Addr().BitLen())
+	a, _ := netip.AddrFromSlice(b)
+	return words(a)
+}
+
+// timeouts returns, by state, how long a flow lives (section 3.6), in jiffies.
+func (d *Datapath) timeouts(i *Interface) (out [32]uint32) {
+	set := func(state bpfobj.HedgewardState, t time.Duration) { out[state] = jiffies(t, d.hz) }
+	or := func(t, fallback time.Duration) time.Duration {
+		if t <= 0 {
+			return fallback
+		}
+		return t
+	}
+	established := or(i.Tracking.TCPEstablished, 432000*time.Second)
+	udp := or(i.Tracking.UDP, 30*time.Second)
+	set(bpfobj.HedgewardStateSYN_SENT, 30*time.Second)
+	set(bpfobj.HedgewardStateSYNACK_SEEN, 30*time.Second)
+	set(bpfobj.HedgewardStateSYN_RECV, 60*time.Second)
+	set(bpfobj.HedgewardStateONEWAY, min(established, 350*time.Second))
+	set(bpfobj.HedgewardStateESTABLISHED, established)
+	set(bpfobj.HedgewardStateHALF_CLOSED_INI, min(established, time.Hour))
+	set(bpfobj.HedgewardStateHALF_CLOSED_RES, min(established, time.Hour))
+	set(bpfobj.HedgewardStateTIME_WAIT, 60*time.Second)
+	set(bpfobj.HedgewardStateRST_SEEN, 10*time.Second)
+	set(bpfobj.HedgewardStateRST_SEEN_INI, 10*time.Second)
+	set(bpfobj.HedgewardStateRST_SEEN_RES, 10*time.Second)
+	set(bpfobj.HedgewardStateUDP_ASKED, udp)
+	set(bpfobj.HedgewardStateUDP_ANSWERED, udp)
+	set(bpfobj.HedgewardStateUDP_AGAIN, udp)
+	set(bpfobj.HedgewardStateUDP_STREAM, or(i.Tracking.UDPStream, 180*time.Second))
+	set(bpfobj.HedgewardStateQUERY, 30*time.Second)
+	set(bpfobj.HedgewardStateOTHER, 600*time.Second)
+	return out
+}
+
+// takeSlot gives an interface the lowest free slot, with counters at zero.
+func (d *Datapath) takeSlot(id string, vpc uint32) (*slot, error) {
+	if len(d.freeSlots) == 0 {
+		if err := d.reclaim(); err != nil {
+			return nil, err
+		}
+	}
+	if len(d.freeSlots) == 0 {
+		return nil, fmt.Errorf("no room for more than %d interfaces: %w", d.HedgewardMaps.Interfaces.MaxEntries(), errFull)
+	}
+	self, err := d.names.local()
+	if err != nil {
+		return nil, err
+	}
+	s := &slot{id: id, number: d.freeSlots[len(d.freeSlots)-1], vpc: vpc, self: self}
+	if err := d.zeroCounters(s.number); err != nil {
+		return nil, err
+	}
+	d.freeSlots = d.freeSlots[:len(d.freeSlots)-1]
+	d.slots[id] = s
+	return s, nil
+}
+
+// Detach takes an interface out of force: its device is no longer judged (the
+// caller takes it down first), its addresses are nobody's here, and its flows
+// can be reached by no packet any more.
+func (d *Datapath) Detach(id string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.slots[id]
+	if s == nil {
+		return fmt.Errorf("detach interface %s: %w", id, ErrNotFound)
+	}
+	if err := d.detach(s); err != nil {
+		return fmt.Errorf("detach interface %s: %w", id, err)
+	}
+	return nil
+}
+
+func (d *Datapath) detach(s *slot) error {
+	rec := d.record(s.number)
+	old := PolicyID(atomic.SwapUint32(&rec.Policy, 0))
+	if err := d.unlink(s.id, int(rec.Ifindex)); err != nil {
+		return err
+	}
+	for _, p := range d.owned(s) {
+		if err := d.disown(p); err != nil {
+			return err
+		}
+	}
+	if rec.Ifindex != 0 {
+		d.drop(d.HedgewardMaps.Slots.Delete(rec.Ifindex))
+	}
+	delete(d.slots, s.id)
+	d.dropAdopted(old)
+	// A program may still hold the record: it is closed, and goes to another
+	// interface only when nobody can be reading it.
+	writeRecord(rec, &bpfobj.HedgewardInterface{})
+	d.retire(func() {
+		atomic.StoreUint64(&rec.Revision, 0)
+		d.freeSlots = append(d.freeSlots, s.number)
+		slices.Sort(d.freeSlots)
+		slices.Reverse(d.freeSlots)
+	})
+	return nil
+}
+
+// adopt rebuilds what this process needs to know from the pinned maps.
+func (d *Datapath) adopt() (err error) {
+	if d.names, err = loadNumbers(d.HedgewardMaps.Names); err != nil {
+		return err
+	}
+	if err := d.grace.wait(); err != nil {
+		return err
+	}
+	d.slots = make(map[string]*slot)
+	taken := make(map[uint32]bool)
+	d.used(func(number uint32, rec *bpfobj.HedgewardInterface) {
+		id := goString(rec.Id[:])
+		d.slots[id] = &slot{id: id, number: number, vpc: rec.Vpc, self: rec.Self}
+		taken[number] = true
+	})
+	for n := d.HedgewardMaps.Interfaces.MaxEntries(); n > 0; n-- {
+		if !taken[n-1] {
+			d.freeSlots = append(d.freeSlots, n-1)
+		}
+	}
+	if err := d.adoptPolicies(); err != nil {
+		return err
+	}
+	if err := d.adoptClasses(); err != nil {
+		return err
+	}
+	return d.adoptAddresses()
+}
+
+// Adopted is what Open found in force.
+type Adopted struct {
+	Interfaces []string  // ids, sorted
+	Addresses  []Address // with the groups they were put in, if any
+}
+
+// Adopted returns what is in force now; right after Open, that is what an
+// earlier process left. Whoever reconciles detaches and deletes what is not
+// wanted any more.
+func (d *Datapath) Adopted() Adopted {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out Adopted
+	for id := range d.slots {
+		out.Interfaces = append(out.Interfaces, id)
+	}
+	slices.Sort(out.Interfaces)
+	for p, a := range d.addresses {
+		addr := Address{VPC: d.vpcOf(p.vpc), Addr: p.addr}
+		if a.slot != nil {
+			addr.Interface = a.slot.id
+		}
+		if a.class != nil {
+			addr.Groups = slices.Clone(a.class.groups)
+		}
+		out.Addresses = append(out.Addresses, addr)
+	}
+	slices.SortFunc(out.Addresses, func(a, b Address) int {
+		if c := strings.Compare(a.VPC, b.VPC); c != 0 {
+			return c
+		}
+		return a.Addr.Compare(b.Addr)
+	})
+	return out
+}
+
+func familyOfNetwork(network uint32) flow.Family { return flow.Family(network & 1) }

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package datapath
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/hedgeward/hedgeward/datapath/internal/bpfobj"
+)
+
+// Datapath is what enforces on this host. All methods are safe for concurrent
+// use; changes are made one at a time.
+type Datapath struct {
+	cfg   Config
+	lock  *os.File // held while open: one process changes a datapath
+	progs bpfobj.HedgewardPrograms
+	vars  bpfobj.HedgewardVariables
+	grace *grace
+
+	mu sync.Mutex
+	tables
+	names     *numbers
+	steps     *extents
+	slots     map[string]*slot // by interface id
+	freeSlots []uint32         // ascending from the end: the last is the lowest
+	addresses map[place]*addressState
+	classes   map[string]*class // by their groups, see classKey
+	classIDs  map[uint16]*class
+	policies  map[PolicyID]*installed
+	retired   []func() // undo what programs may still be reading; see reclaim
+}
+
+// Open loads the programs and makes and pins the tables, or adopts what is
+// pinned in cfg.Dir. What was attached goes on judging all the while; programs
+// are replaced by this binary's when Attach is called for their interface.
+//
+// It fails, changing nothing that is in force, when another process has the
+// datapath open or when what is pinned has another layout.
+func Open(cfg Config) (_ *Datapath, err error) {
+	cfg = cfg.withDefaults()
+	if err := Check(); err != nil {
+		return nil, err
+	}
+	if err := ensureDir(filepath.Join(cfg.Dir, linksDir)); err != nil {
+		return nil, err
+	}
+	d := &Datapath{cfg: cfg}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.Close())
+		}
+	}()
+	if d.lock, err = lockDir(cfg.Dir); err != nil {
+		return nil, err
+	}
+	if err := checkLayout(cfg.Dir); err != nil {
+		return nil, err
+	}
+	if d.hz, err = hertz(); err != nil {
+		return nil, err
+	}
+	if err := d.load(); err != nil {
+		return nil, err
+	}
+	if err := d.mapMemory(false); err != nil {
+		return nil, err
+	}
+	if d.grace, err = newGrace(); err != nil {
+		return nil, err
+	}
+	if err := d.adopt(); err != nil {
+		return nil, fmt.Errorf("adopt what is pinned in %s: %w", cfg.Dir, err)
+	}
+	return d, d.names.mark(layoutMark, layout)
+}
+
+// load creates or opens every map and loads the programs over them.
+func (d *Datapath) load() error {
+	spec, err := bpfobj.LoadHedgeward()
+	if err != nil {
+		return err
+	}
+	c := &d.cfg
+	for name, size := range map[string]int{
+		bpfobj.HedgewardMapInterfaces:   c.MaxInterfaces,
+		bpfobj.HedgewardMapSlots:        c.MaxInterfaces * 2,
+		bpfobj.HedgewardMapCounters:     c.MaxInterfaces,
+		bpfobj.HedgewardMapPolicies:     c.MaxPolicies,
+		bpfobj.HedgewardMapRoutes:       c.MaxPrefixes,
+		bpfobj.HedgewardMapClassRows:    c.MaxPolicies*4 + c.MaxAddresses,
+		bpfobj.HedgewardMapSteps:        c.MaxSteps,
+		bpfobj.HedgewardMapAddresses:    c.MaxAddresses,
+		bpfobj.HedgewardMapFlows:        c.MaxFlows,
+		bpfobj.HedgewardMapFlowsTransit: c.MaxTransitFlows,
+		bpfobj.HedgewardMapNames:        c.MaxAddresses + 1024,
+		bpfobj.HedgewardMapClasses:      c.MaxClasses,
+	} {
+		m := spec.Maps[name]
+		m.Pinning = ebpf.PinByName
+		m.MaxEntries = uint32(size)
+		switch old, err := ebpf.LoadPinnedMap(filepath.Join(c.Dir, name), nil); {
+		case err == nil:
+			m.MaxEntries = old.MaxEntries()
+			old.Close()
+		case !errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("open pinned map %s: %w", name, err)
+		}
+	}
+	if c.Testing {
+		if err := spec.Variables[bpfobj.HedgewardVarTesting].Set(uint32(1)); err != nil {
+			return err
+		}
+	}
+	var objs bpfobj.HedgewardObjects
+	err = spec.LoadAndAssign(&objs, &ebpf.CollectionOptions{Maps: ebpf.MapOptions{PinPath: c.Dir}})
+	if errors.Is(err, ebpf.ErrMapIncompatible) {
+		return fmt.Errorf("what is pinned in %s is of another version of Hedgeward: run `hedgeward down` with that version, then start again: %w", c.Dir, err)
+	}
+	if err != nil {
+		return fmt.Errorf("load the datapath: %w", err)
+	}
+	d.progs, d.HedgewardMaps, d.vars = objs.HedgewardPrograms, objs.HedgewardMaps, objs.HedgewardVariables
+	return nil
+}
+
+// checkLayout refuses a pinned datapath whose tables mean something else.
+func checkLayout(dir string) error {
+	m, err := ebpf.LoadPinnedMap(filepath.Join(dir, bpfobj.HedgewardMapNames), nil)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("open pinned map %s: %w", bpfobj.HedgewardMapNames, err)
+	}
+	defer m.Close()
+	var key bpfobj.HedgewardName
+	var got uint32
+	cString(key.Text[:], layoutMark)
+	switch err := m.Lookup(&key, &got); {
+	case errors.Is(err, ebpf.ErrKeyNotExist): // an Open that did not get to its end
+		return nil
+	case err != nil:
+		return fmt.Errorf("read the layout of %s: %w", dir, err)
+	case got != layout:
+		return fmt.Errorf("what is pinned in %s has layout %d, this version of Hedgeward has %d: run `hedgeward down` with the version that made it, then start again", dir, got, layout)
+	}
+	return nil
+}
+
+// lockDir makes sure that one process at a time changes the datapath.
+func lockDir(dir string) (*os.File, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("lock the datapath: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("the datapath in %s is in use by another process", dir)
+		}
+		return nil, fmt.Errorf("lock %s: %w", dir, err)
+	}
+	return f, nil
+}
+
+// Close lets go of the datapath. Everything stays pinned and in force. No other
+// method may be called afterwards.
+func (d *Datapath) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	errs := []error{d.tables.close(), d.progs.Close(), d.grace.close()}
+	if d.lock != nil {
+		errs = append(errs, d.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// SetClock sets the time at which flows are judged, in a datapath opened for
+// Testing: the time that has passed since any fixed moment.
+func (d *Datapath) SetClock(jiffies uint32) error {
+	if !d.cfg.Testing {
+		return errors.New("set the clock: the datapath was not opened for testing")
+	}
+	return d.vars.TestClock.Set(jiffies)
+}

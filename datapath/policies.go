@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package datapath
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/hedgeward/hedgeward/datapath/internal/bpfobj"
+	"github.com/hedgeward/hedgeward/flow"
+	"github.com/hedgeward/hedgeward/policy"
+)
+
+// PolicyID names an installed policy. 0 is none: closed. Ids are given again
+// after DeletePolicy.
+type PolicyID uint32
+
+// installed is a policy in the maps, reachable or not.
+type installed struct {
+	id      PolicyID
+	policy  *policy.Policy // nil: adopted, its rules are not known here
+	extents []extent
+	routes  []bpfobj.HedgewardRouteKey
+	classes map[bpfobj.HedgewardClassKey]extent
+	retired bool
+}
+
+// AddPolicy installs a policy whole, under an id that no interface uses yet. On
+// error nothing of it stays.
+func (d *Datapath) AddPolicy(p *policy.Policy) (PolicyID, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	id, err := d.addPolicy(p)
+	if errors.Is(err, errFull) && len(d.retired) > 0 {
+		// What is being replaced may take the room.
+		if err := d.reclaim(); err != nil {
+			return 0, err
+		}
+		id, err = d.addPolicy(p)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("add policy: %w", err)
+	}
+	return id, nil
+}
+
+func (d *Datapath) addPolicy(p *policy.Policy) (PolicyID, error) {
+	var id PolicyID
+	for id = 1; d.policies[id] != nil; id++ {
+	}
+	if uint32(id) >= d.Policies.MaxEntries() {
+		return 0, fmt.Errorf("no room for more than %d policies: %w", d.Policies.MaxEntries()-1, errFull)
+	}
+	in := &installed{id: id, policy: p, classes: make(map[bpfobj.HedgewardClassKey]extent)}
+	if err := d.install(in); err != nil {
+		d.uninstall(in)
+		return 0, err
+	}
+	d.policies[id] = in
+	return id, nil
+}
+
+// install writes everything of a policy: rows, then what leads to them, then the
+// header, without which nothing of it is found.
+func (d *Datapath) install(in *installed) error {
+	var header bpfobj.HedgewardPolicy
+	var keys []bpfobj.HedgewardRouteKey
+	var values []bpfobj.HedgewardRow
+	for dir := range flow.Direction(flow.NumDirections) {
+		t := &in.policy.Tables[dir]
+		rows := make([]bpfobj.HedgewardRow, len(t.Rows))
+		for i, row := range t.Rows {
+			r, x, err := d.writeRow(row)
+			if err != nil {
+				return err
+			}
+			rows[i] = r
+			in.extents = append(in.extents, x)
+		}
+		for f := range flow.Family(flow.NumFamilies) {
+			r, x, err := d.writeRow(t.Any[f])
+			if err != nil {
+				return err
+			}
+			in.extents = append(in.extents, x)
+			header.Any[dir][f] = r
+			for _, route := range t.Routes[f] {
+				keys = append(keys, routeKey(tableOf(in.id, dir, f), route.Prefix))
+				values = append(values, rows[route.Row])
+			}
+			if len(t.Routes[f]) > 0 {
+				header.Has |= routesBit(dir, f)
+			}
+			if t.HasGroups() {
+				header.Has |= groupsBit(dir, f)
+			}
+		}
+	}
+	for i := range keys {
+		if err := d.Routes.Update(&keys[i], &values[i], ebpf.UpdateNoExist); err != nil {
+			return fmt.Errorf("write prefix: %w", asFull(err))
+		}
+		in.routes = append(in.routes, keys[i])
+	}
+	for _, c := range d.classIDs {
+		if err := d.installClass(in, c); err != nil {
+			return err
+		}
+	}
+	if err := d.Policies.Put(uint32(in.id), &header); err != nil {
+		return fmt.Errorf("write policy %d: %w", in.id, err)
+	}
+	return nil
+}
+
+func routeKey(table uint32, p netip.Prefix) (k bpfobj.HedgewardRouteKey) {
+	k.Prefixlen, k.Table = 32+uint32(p.Bits()), table
+	k.Addr.Word = words(p.Addr())
+	return k
+}
+
+// writeRow puts a row where no program looks yet.
+func (d *Datapath) writeRow(row policy.Row) (bpfobj.HedgewardRow, extent, error) {
+	x, err := d.steps.take(uint32(len(row)))
+	if err != nil {
+		return bpfobj.HedgewardRow{}, extent{}, err
+	}
+	for i, s := range row {
+		*d.step(x.offset + uint32(i)) = bpfobj.HedgewardStep{Start: s.Start, Rule: s.Rule, Flags: s.Flags}
+	}
+	return bpfobj.HedgewardRow{Offset: x.offset, Count: x.count}, x, nil
+}
+
+// installClass writes what members of a class's groups may do under a policy.
+func (d *Datapath) installClass(in *installed, c *class) error {
+	if in.policy == nil {
+		return nil // adopted: it has the rows of the classes of its time
+	}
+	for dir := range flow.Direction(flow.NumDirections) {
+		for f := range flow.Family(flow.NumFamilies) {
+			row := in.policy.Tables[dir].GroupRow(f, c.groups)
+			if len(row) == 0 {
+				continue
+			}
+			key := bpfobj.HedgewardClassKey{Table: tableOf(in.id, dir, f), Class: uint32(c.id)}
+			r, x, err := d.writeRow(row)
+			if err != nil {
+				return err
+			}
+			if err := d.ClassRows.Put(&key, &r); err != nil {
+				d.steps.give(x)
+				return fmt.Errorf("write groups %v: %w", c.groups, asFull(err))
+			}
+			in.classes[key] = x
+		}
+	}
+	return nil
+}
+
+// uninstallClass takes back what installClass wrote. No program may be reading.
+func (d *Datapath) uninstallClass(in *installed, id uint16) {
+	for key, x := range in.classes {
+		if key.Class == uint32(id) {
+			d.drop(d.ClassRows.Delete(&key))
+			d.steps.give(x)
+			delete(in.classes, key)
+		}
+	}
+}
+
+// uninstall takes everything of a policy out of the maps. No program may be
+// reading it.
+func (d *Datapath) uninstall(in *installed) {
+	d.drop(d.Policies.Put(uint32(in.id), &bpfobj.HedgewardPolicy{}))
+	for i := range in.routes {
+		d.drop(d.Routes.Delete(&in.routes[i]))
+	}
+	for key, x := range in.classes {
+		d.drop(d.ClassRows.Delete(&key))
+		d.steps.give(x)
+	}
+	for _, x := range in.extents {
+		d.steps.give(x)
+	}
+	in.routes, in.extents, in.classes = nil, nil, nil
+}
+
+// drop notes an error of taking something away that is out of force already.
+func (d *Datapath) drop(err error) {
+	if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+		d.cfg.Log.Error("leftover in the datapath", "error", err)
+	}
+}
+
+// SetPolicy puts a policy in force at an interface: one atomic store, so each
+// packet is judged by the old policy or by the new one. revision is remembered
+// for InterfaceStatus.
+func (d *Datapath) SetPolicy(iface string, id PolicyID, revision int64) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.slots[iface]
+	if s == nil {
+		return fmt.Errorf("set policy of interface %s: interface %w", iface, ErrNotFound)
+	}
+	if in := d.policies[id]; in == nil || in.retired {
+		return fmt.Errorf("set policy of interface %s: policy %d %w", iface, id, ErrNotFound)
+	}
+	rec := d.record(s.number)
+	old := PolicyID(atomic.SwapUint32(&rec.Policy, uint32(id)))
+	atomic.StoreUint64(&rec.Revision, uint64(revision))
+	d.dropAdopted(old)
+	return nil
+}
+
+// dropAdopted retires an adopted policy that no interface uses any more: nobody
+// else knows of it.
+func (d *Datapath) dropAdopted(id PolicyID) {
+	if in := d.policies[id]; in != nil && in.policy == nil && !d.inForce(id) {
+		d.retirePolicy(in)
+	}
+}
+
+func (d *Datapath) inForce(id PolicyID) bool {
+	for _, s := range d.slots {
+		if PolicyID(atomic.LoadUint32(&d.record(s.number).Policy)) == id {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *Datapath) retirePolicy(in *installed) {
+	if in.retired {
+		return
+	}
+	in.retired = true
+	d.retire(func() {
+		d.uninstall(in)
+		delete(d.policies, in.id)
+	})
+}
+
+// DeletePolicy takes a policy away that no interface uses. Its room is free
+// once no packet is being judged by it, which Run sees to.
+func (d *Datapath) DeletePolicy(id PolicyID) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	in := d.policies[id]
+	if in == nil || in.retired {
+		return fmt.Errorf("delete policy %d: %w", id, ErrNotFound)
+	}
+	if d.inForce(id) {
+		return fmt.Errorf("delete policy %d: an interface uses it", id)
+	}
+	d.retirePolicy(in)
+	return nil
+}
+
+// adoptPolicies finds the policies that are in force and clears away the rest:
+// what an earlier process was building or had not freed yet.
+func (d *Datapath) adoptPolicies() error {
+	d.policies = make(map[PolicyID]*installed)
+	d.used(func(_ uint32, rec *bpfobj.HedgewardInterface) {
+		if id := PolicyID(rec.Policy); id != 0 && d.policies[id] == nil {
+			d.policies[id] = &installed{id: id, classes: make(map[bpfobj.HedgewardClassKey]extent)}
+		}
+	})
+	var used []extent
+	for id := PolicyID(1); uint32(id) < d.Policies.MaxEntries(); id++ {
+		in := d.policies[id]
+		if in == nil {
+			continue
+		}
+		var header bpfobj.HedgewardPolicy
+		if err := d.Policies.Lookup(uint32(id), &header); err != nil {
+			return fmt.Errorf("read policy %d: %w", id, err)
+		}
+		for _, dir := range header.Any {
+			for _, row := range dir {
+				in.extents = append(in.extents, extent{row.Offset, row.Count})
+			}
+		}
+	}
+	var stale []bpfobj.HedgewardRouteKey
+	var route bpfobj.HedgewardRouteKey
+	var row bpfobj.HedgewardRow
+	it := d.Routes.Iterate()
+	for it.Next(&route, &row) {
+		in := d.policies[PolicyID(route.Table>>2)]
+		if in == nil {
+			stale = append(stale, route)
+			continue
+		}
+		in.routes = append(in.routes, route)
+		in.extents = append(in.extents, extent{row.Offset, row.Count})
+	}
+	if err := it.Err(); err != nil {
+		return fmt.Errorf("read prefixes: %w", err)
+	}
+	for i := range stale {
+		d.drop(d.Routes.Delete(&stale[i]))
+	}
+	var staleClasses []bpfobj.HedgewardClassKey
+	var key bpfobj.HedgewardClassKey
+	it = d.ClassRows.Iterate()
+	for it.Next(&key, &row) {
+		if in := d.policies[PolicyID(key.Table>>2)]; in != nil {
+			in.classes[key] = extent{row.Offset, row.Count}
+			used = append(used, in.classes[key])
+		} else {
+			staleClasses = append(staleClasses, key)
+		}
+	}
+	if err := it.Err(); err != nil {
+		return fmt.Errorf("read group rows: %w", err)
+	}
+	for i := range staleClasses {
+		d.drop(d.ClassRows.Delete(&staleClasses[i]))
+	}
+	for _, in := range d.policies {
+		slices.SortFunc(in.extents, func(a, b extent) int { return int(a.offset) - int(b.offset) })
+		in.extents = slices.Compact(in.extents) // routes share rows
+		used = append(used, in.extents...)
+	}
+	d.steps = newExtents(d.Steps.MaxEntries(), used)
+	return nil
+}
+
+// asFull marks the errors by which maps say that they are full.
+func asFull(err error) error {
+	if isFull(err) {
+		return fmt.Errorf("%w: %w", errFull, err)
+	}
+	return err
+}

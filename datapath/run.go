@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package datapath
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/hedgeward/hedgeward/flow"
+)
+
+// ProgramRun is what the programs did with one frame.
+type ProgramRun struct {
+	Passed bool // to_instance let it through
+
+	// Judged says which gates saw the frame, Reason and Rule what they
+	// answered; Rule is a number in the policy in force there, 0xffff if no
+	// rule decided. A frame that egress admits and that has no route counts as
+	// seen by both gates: ingress answers no_route.
+	Judged [flow.NumDirections]bool
+	Reason [flow.NumDirections]flow.Reason
+	Rule   [flow.NumDirections]uint16
+
+	Redirect int    // ifindex of the device whose peer gets the frame; 0: nobody
+	Frame    []byte // as it left the program
+}
+
+// skbuff is struct __sk_buff of the kernel's linux/bpf.h.
+type skbuff struct {
+	_           [9]uint32
+	_           uint32
+	Ifindex     uint32
+	_           uint32
+	CB          [5]uint32
+	_           [5]uint32 // hash, tc_classid, data, data_end, napi_id
+	_           [14]uint32
+	_           [2]uint64 // flow_keys, tstamp
+	_           uint32    // wire_len
+	GSOSegments uint32
+	_           uint64
+	GSOSize     uint32
+	_           uint32
+	_           uint64
+}
+
+// RunProgram runs a frame through the programs without sending it: from the
+// instance behind a device (Egress), or to it (Ingress). segments above 1 make
+// it an offloaded packet. State is kept as for a real frame. The datapath must
+// have been opened for Testing.
+func (d *Datapath) RunProgram(dir flow.Direction, ifindex int, frame []byte, segments int) (ProgramRun, error) {
+	if !d.cfg.Testing {
+		return ProgramRun{}, errors.New("run a program: the datapath was not opened for testing")
+	}
+	prog := d.progs.ToInstance
+	if dir == flow.Egress {
+		prog = d.progs.FromInstance
+	}
+	in := skbuff{Ifindex: uint32(ifindex)}
+	if segments > 1 {
+		in.GSOSegments, in.GSOSize = uint32(segments), 1448
+	}
+	var ctx skbuff
+	out := make([]byte, len(frame)+256)
+	opts := &ebpf.RunOptions{Data: frame, DataOut: out, Context: &in, ContextOut: &ctx}
+	ret, err := prog.Run(opts)
+	if err != nil {
+		return ProgramRun{}, fmt.Errorf("run %s: %w", prog, err)
+	}
+	const ok, redirect = 0, 7 // TC_ACT_…
+	r := ProgramRun{Passed: ret == ok, Frame: opts.DataOut}
+	for dir := range r.Judged {
+		r.Judged[dir] = ctx.CB[4]&(1<<dir) != 0
+		r.Reason[dir] = flow.Reason(ctx.CB[dir])
+		r.Rule[dir] = uint16(ctx.CB[dir] >> 16)
+	}
+	if ret == redirect {
+		r.Redirect = int(ctx.CB[2])
+	}
+	return r, nil
+}
