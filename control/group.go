@@ -5,6 +5,7 @@ package control
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -205,4 +206,13 @@ func groupsByName(snap *model.Snapshot, scope secgroup.Scope, names []string) ([
 		return nil, unknownGroups(strings.Join(unknown, ", "))
 	}
 	return groups, first
+}
+
+// SecurityGroupsFor returns the groups that interfaces in one of the scope's VPCs
+// can carry (docs/spec/ec2-api.md section 3.11).
+func SecurityGroupsFor(snap *model.Snapshot, scope secgroup.Scope, vpc string) ([]*secgroup.Group, error) {
+	if _, err := findVPC(snap, scope, vpc); err != nil {
+		return nil, err
+	}
+	return slices.Collect(snap.Groups.By(model.ByVPC, vpc)), nil
 }

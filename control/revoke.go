@@ -16,6 +16,9 @@ type Revoked struct {
 	Unknown    []secgroup.Permission // what named no rule, in a default VPC; nil when everything did
 }
 
+// errNoSuchPermission is what a permission gets that names no rule but must.
+var errNoSuchPermission = secgroup.Errorf("InvalidPermission.NotFound", "The specified rule does not exist in this security group.")
+
 // RevokeSecurityGroup removes the rules that the peers of the permissions name
 // from one direction of a group. A peer that names no rule fails the whole call,
 // except in a default VPC, where it is reported instead (docs/spec/ec2-api.md
@@ -33,7 +36,7 @@ func (s *Service) RevokeSecurityGroup(ctx context.Context, caller Caller, ref Gr
 		doomed := map[secgroup.RuleKey]bool{}
 		unknown := match(g, egress, resolved, doomed)
 		if unknown != nil && !tx.VPCs.Get(g.VPC).Default {
-			return secgroup.Errorf("InvalidPermission.NotFound", "The specified rule does not exist in this security group.")
+			return errNoSuchPermission
 		}
 		done = Revoked{remove(tx, g, func(r *secgroup.Rule) bool { return doomed[r.RuleKey] }), unknown}
 		return nil

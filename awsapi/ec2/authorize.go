@@ -11,10 +11,11 @@ import (
 	"github.com/hedgeward/hedgeward/secgroup"
 )
 
-// ruleChange is a request to Authorize or Revoke, whichever its direction and
-// form: the four operations differ in their types only.
+// ruleChange is a request to authorize, revoke or describe anew, whichever its
+// direction and form: the operations of two directions differ in their types only.
 type ruleChange struct {
 	egress  bool
+	named   bool // knows groups by name although it is about egress
 	group   control.GroupRef
 	list    []ec2types.IpPermission
 	flat    flatForm
@@ -22,11 +23,11 @@ type ruleChange struct {
 	tags    []ec2types.TagSpecification // Authorize
 }
 
-// checkGroup checks how the request names its group: egress operations know no
-// names (docs/spec/ec2-api.md section 3.0).
+// checkGroup checks how the request names its group: most egress operations know
+// no names (docs/spec/ec2-api.md section 3.0).
 func (r *ruleChange) checkGroup() error {
 	switch {
-	case r.egress && r.group.ID == "":
+	case r.egress && !r.named && r.group.ID == "":
 		return missing("groupId")
 	case r.group == control.GroupRef{}:
 		return missing("groupName or groupId")

@@ -23,6 +23,10 @@ func (s *Service) groupOperations() []awsapi.Operation {
 		operation(s, "AuthorizeSecurityGroupEgress", s.authorizeEgress),
 		operation(s, "RevokeSecurityGroupIngress", s.revokeIngress),
 		operation(s, "RevokeSecurityGroupEgress", s.revokeEgress),
+		operation(s, "ModifySecurityGroupRules", s.modifySecurityGroupRules),
+		operation(s, "UpdateSecurityGroupRuleDescriptionsIngress", s.redescribeIngress),
+		operation(s, "UpdateSecurityGroupRuleDescriptionsEgress", s.redescribeEgress),
+		operation(s, "GetSecurityGroupsForVpc", s.getSecurityGroupsForVPC),
 	}
 }
 
@@ -99,10 +103,13 @@ func (s *Service) describeSecurityGroups(c *awsapi.Call, in *ec2types.DescribeSe
 		if badFilter != nil {
 			return nil, badFilter
 		}
-		shown, token := list(cursor, groups, match, func(g *secgroup.Group) string { return sortKey(g.Created, g.ID) }, securityGroup)
+		shown, token := list(cursor, groups, match, groupAge, securityGroup)
 		return &ec2types.DescribeSecurityGroupsResult{SecurityGroups: shown, NextToken: token}, nil
 	}, nil
 }
+
+// groupAge is a group's place in listings.
+func groupAge(g *secgroup.Group) string { return sortKey(g.Created, g.ID) }
 
 // securityGroup returns a group as results show it.
 func securityGroup(g *secgroup.Group) ec2types.SecurityGroup {
