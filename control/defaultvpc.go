@@ -22,7 +22,7 @@ const defaultSubnetBits = 20
 // the DHCP options and the default VPC with a subnet in every zone. It costs one
 // lookup afterwards. A default VPC that its owner deleted is not made again.
 func (s *Service) EnsureRegion(ctx context.Context, scope secgroup.Scope) error {
-	if s.Read().AccountRegions.Get(model.ScopeID(scope)) != nil {
+	if s.AccountRegion(scope) != nil {
 		return nil
 	}
 	region, ok := s.Region(scope.Region)
@@ -54,6 +54,11 @@ func (s *Service) EnsureRegion(ctx context.Context, scope secgroup.Scope) error 
 		return fmt.Errorf("prepare Region %s for account %s: %w", scope.Region, scope.Account, err)
 	}
 	return nil
+}
+
+// AccountRegion returns what EnsureRegion made for the scope, nil before.
+func (s *Service) AccountRegion(scope secgroup.Scope) *secgroup.AccountRegion {
+	return s.Read().AccountRegions.Get(model.ScopeID(scope))
 }
 
 // nthSubnet returns the nth IPv4 block of that length inside block; ok is false

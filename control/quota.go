@@ -29,3 +29,6 @@ func (q Quotas) withDefaults() Quotas {
 	}
 	return q
 }
+
+// Quotas returns the limits in force.
+func (s *Service) Quotas() Quotas { return s.quotas }

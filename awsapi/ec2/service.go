@@ -30,6 +30,7 @@ func (s *Service) operations() []awsapi.Operation {
 		s.vpcOperations(),
 		s.subnetOperations(),
 		s.tagOperations(),
+		s.companionOperations(),
 		s.groupOperations(),
 	)
 }
