@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/hedgeward/hedgeward/datapath"
+	"github.com/hedgeward/hedgeward/feed"
+	"github.com/hedgeward/hedgeward/instance"
+	"github.com/hedgeward/hedgeward/policy"
+	"github.com/hedgeward/hedgeward/secgroup"
+)
+
+// Datapath is what the agent asks of the kernel's side (package datapath).
+type Datapath interface {
+	Attach(datapath.Interface) error
+	Detach(id string) error
+	AddPolicy(*policy.Policy) (datapath.PolicyID, error)
+	SetPolicy(iface string, p datapath.PolicyID, revision int64) error
+	DeletePolicy(datapath.PolicyID) error
+	PutAddress(datapath.Address) error
+	DeleteAddress(vpc string, addr netip.Addr) error
+	Adopted() datapath.Adopted
+	Interfaces() ([]datapath.InterfaceStatus, error)
+}
+
+// Driver makes instances (package instance).
+type Driver interface {
+	Ensure(context.Context, instance.Spec, instance.Attach) error
+	Destroy(ctx context.Context, id string) error
+	Forget(id string) error
+	List() ([]instance.Found, error)
+}
+
+// Config is what an agent works with; every field must be set.
+type Config struct {
+	Datapath Datapath
+	Driver   Driver
+	// Report tells the server what became of an instance. detail says why when
+	// it is not what was wanted.
+	Report func(ctx context.Context, id string, observed secgroup.InstanceState, detail string) error
+	Log    *slog.Logger
+}
+
+// retryEvery is how often what failed is tried again.
+const retryEvery = time.Second
+
+// Agent brings one host in line. Apply and Run may be called at the same time.
+type Agent struct {
+	cfg Config
+
+	mu         sync.Mutex
+	ctx        context.Context // of Run; nil until then
+	applied    int64           // revision of the newest delta in force
+	moved      chan struct{}   // closed and replaced whenever applied is
+	groups     map[string]*feed.Group
+	interfaces map[string]*feed.Interface
+	addresses  map[feed.AddressKey]*feed.Address
+	instances  map[string]*feed.Instance
+	attached   map[string]device       // interface -> its device; programs are on it
+	judged     map[string]string       // attached interface -> key of the policy that judges it
+	policies   map[string]*livePolicy  // by key; those of an earlier agent go when nothing uses them
+	faults     map[string]error        // what could not be brought in line, by object; tried again
+	redo       map[string]func() error // how, by the same object
+	workers    map[string]*worker      // by instance
+	running    sync.WaitGroup          // the workers' goroutines
+}
+
+// device is the host's end of an interface.
+type device struct {
+	name  string
+	index int
+}
+
+// New returns an agent that has been told nothing. What an earlier agent left in
+// force stays in force until the first delta.
+func New(cfg Config) (*Agent, error) {
+	a := &Agent{
+		cfg: cfg, moved: make(chan struct{}),
+		groups: map[string]*feed.Group{}, interfaces: map[string]*feed.Interface{},
+		addresses: map[feed.AddressKey]*feed.Address{}, instances: map[string]*feed.Instance{},
+		attached: map[string]device{}, judged: map[string]string{}, policies: map[string]*livePolicy{},
+		faults: map[string]error{}, redo: map[string]func() error{}, workers: map[string]*worker{},
+	}
+	found, err := cfg.Datapath.Interfaces()
+	if err != nil {
+		return nil, fmt.Errorf("see what is in force: %w", err)
+	}
+	for _, i := range found {
+		a.attached[i.ID] = device{i.Device, i.Ifindex}
+	}
+	return a, nil
+}
+
+// Run makes and removes instances and tries again what failed, until ctx ends;
+// then it waits for what is under way and returns the cause. Instances and
+// enforcement stay.
+func (a *Agent) Run(ctx context.Context) error {
+	a.mu.Lock()
+	a.ctx = ctx
+	for _, w := range a.workers {
+		a.start(w)
+	}
+	a.mu.Unlock()
+	tick := time.NewTicker(retryEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			a.mu.Lock()
+			a.retry()
+			a.mu.Unlock()
+		case <-ctx.Done():
+			a.running.Wait()
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// try brings one object in line with do, now and, if it fails, again later. A
+// later try of the same object replaces this one. The caller holds a.mu.
+func (a *Agent) try(object string, do func() error) {
+	err := do()
+	if err == nil {
+		delete(a.faults, object)
+		delete(a.redo, object)
+		return
+	}
+	if old := a.faults[object]; old == nil || old.Error() != err.Error() {
+		a.cfg.Log.Error("cannot bring in line; what was in force stays", "object", object, "error", err)
+	}
+	a.faults[object], a.redo[object] = err, do
+}
+
+// retry tries everything that failed once more. The caller holds a.mu.
+func (a *Agent) retry() {
+	for object, do := range a.redo {
+		a.try(object, do)
+	}
+}
+
+// Await returns when a delta of revision or later is in force on the host's
+// interfaces.
+func (a *Agent) Await(ctx context.Context, revision int64) error {
+	for {
+		a.mu.Lock()
+		applied, moved := a.applied, a.moved
+		a.mu.Unlock()
+		if applied >= revision {
+			return nil
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for revision %d to be in force (now %d): %w", revision, applied, context.Cause(ctx))
+		}
+	}
+}

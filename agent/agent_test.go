@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hedgeward/hedgeward/feed"
+	"github.com/hedgeward/hedgeward/policy"
+	"github.com/hedgeward/hedgeward/secgroup"
+)
+
+// rig is an agent between a strict kernel and a fake driver.
+type rig struct {
+	*Agent
+	t       *testing.T
+	kernel  *strictKernel
+	driver  *fakeDriver
+	reports chan reported // capacity 100: none is ever lost
+}
+
+func newRig(t *testing.T, kernel *strictKernel, driver *fakeDriver) *rig {
+	t.Helper()
+	r := &rig{t: t, kernel: kernel, driver: driver, reports: make(chan reported, 100)}
+	var err error
+	r.Agent, err = New(Config{
+		Datapath: kernel, Driver: driver, Log: slog.New(slog.DiscardHandler),
+		Report: func(_ context.Context, id string, s secgroup.InstanceState, detail string) error {
+			r.reports <- reported{id, s, detail}
+			return nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); r.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	return r
+}
+
+func (r *rig) report() reported {
+	r.t.Helper()
+	select {
+	case got := <-r.reports:
+		return got
+	case <-time.After(10 * time.Second):
+		r.t.Fatal("the agent reports nothing")
+		return reported{}
+	}
+}
+
+// judgedBy returns the rules that judge an interface.
+func (r *rig) judgedBy(id string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.kernel.rules(id)
+}
+
+func prefix(s string) netip.Prefix { return netip.MustParsePrefix(s) }
+
+// worldOfOne is everything about one instance with one interface in group sg-1.
+func worldOfOne(revision int64, state secgroup.InstanceState, rules ...policy.Rule) *feed.Delta {
+	key := feed.AddressKey{VPC: "vpc-1", Addr: netip.MustParseAddr("10.0.0.4")}
+	return &feed.Delta{
+		Revision:   revision,
+		Instances:  map[string]*feed.Instance{"i-1": {ID: "i-1", State: state, Interfaces: []string{"eni-1"}}},
+		Interfaces: map[string]*feed.Interface{"eni-1": iface("sg-1")},
+		Groups:     map[string]*feed.Group{"sg-1": {ID: "sg-1", Rules: policy.Source{rules}}},
+		Addresses:  map[feed.AddressKey]*feed.Address{key: {Interface: "eni-1", Local: true}},
+	}
+}
+
+func iface(groups ...string) *feed.Interface {
+	return &feed.Interface{
+		ID: "eni-1", VPC: "vpc-1", Instance: "i-1", MAC: "02:00:00:00:00:01",
+		Addresses: []netip.Prefix{prefix("10.0.0.4/24")}, Groups: groups,
+	}
+}
+
+func rule(id string) policy.Rule {
+	return policy.Rule{ID: id, Protocol: 6, From: 80, To: 80, Peer: policy.Peer{Prefix: prefix("0.0.0.0/0")}}
+}
+
+func rulesOnly(revision int64, rules ...policy.Rule) *feed.Delta {
+	return &feed.Delta{Revision: revision, Groups: map[string]*feed.Group{"sg-1": {ID: "sg-1", Rules: policy.Source{rules}}}}
+}
+
+func TestALaunchIsEnforcedBeforeItIsReported(t *testing.T) {
+	r := newRig(t, newStrictKernel(t), newFakeDriver())
+	r.Apply(worldOfOne(5, secgroup.Pending, rule("sgr-1")))
+	if got := r.report(); got != (reported{"i-1", secgroup.Running, ""}) {
+		t.Errorf("reported %+v", got)
+	}
+	if got := r.judgedBy("eni-1"); got != "[sgr-1]" {
+		t.Errorf("judged by %s when reported", got)
+	}
+	if a := r.kernel.addresses[feed.AddressKey{VPC: "vpc-1", Addr: netip.MustParseAddr("10.0.0.4")}]; a.Interface != "eni-1" {
+		t.Errorf("its address leads to %q", a.Interface)
+	}
+	if err := r.Await(t.Context(), 5); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestARuleChangeSwitchesAndLeavesNothing(t *testing.T) {
+	r := newRig(t, newStrictKernel(t), newFakeDriver())
+	r.Apply(worldOfOne(5, secgroup.Pending, rule("sgr-1")))
+	r.report()
+	r.Apply(rulesOnly(6, rule("sgr-1"), rule("sgr-2")))
+	if got := r.judgedBy("eni-1"); got != "[sgr-1 sgr-2]" {
+		t.Errorf("judged by %s", got)
+	}
+	r.Apply(&feed.Delta{Revision: 7, Interfaces: map[string]*feed.Interface{"eni-1": iface("sg-0", "sg-1")}})
+	if len(r.kernel.policies) != 1 || r.judgedBy("eni-1") != "[sgr-1 sgr-2]" {
+		t.Errorf("after a change of groups %d policies, judged by %s", len(r.kernel.policies), r.judgedBy("eni-1"))
+	}
+	r.Apply(&feed.Delta{Revision: 8, Groups: map[string]*feed.Group{"sg-1": nil}})
+	if got := r.judgedBy("eni-1"); got != "[]" {
+		t.Errorf("a group that is gone still admits by %s", got)
+	}
+}
+
+func TestAFullKernelKeepsWhatIsInForce(t *testing.T) {
+	r := newRig(t, newStrictKernel(t), newFakeDriver())
+	r.Apply(worldOfOne(5, secgroup.Pending, rule("sgr-1")))
+	r.report()
+	r.mu.Lock()
+	r.kernel.full = errors.New("no room for steps")
+	r.mu.Unlock()
+	r.Apply(rulesOnly(6, rule("sgr-2")))
+	if got := r.judgedBy("eni-1"); got != "[sgr-1]" {
+		t.Errorf("judged by %s, want the old rules", got)
+	}
+	s := r.Status()
+	if len(s.Faults) != 1 || s.Interfaces[0].Enforced || !strings.Contains(s.Faults[0].Error, "no room") {
+		t.Errorf("status does not say so: %+v", s)
+	}
+	r.mu.Lock()
+	r.kernel.full = nil
+	r.retry()
+	r.mu.Unlock()
+	if got := r.judgedBy("eni-1"); got != "[sgr-2]" || len(r.Status().Faults) != 0 {
+		t.Errorf("after there is room: judged by %s, faults %v", got, r.Status().Faults)
+	}
+}
+
+func TestARestartAdoptsAndRemovesLeftovers(t *testing.T) {
+	kernel, driver := newStrictKernel(t), newFakeDriver()
+	first := newRig(t, kernel, driver)
+	first.Apply(worldOfOne(5, secgroup.Pending, rule("sgr-1")))
+	first.report()
+	old := *kernel.interfaces["eni-1"]
+	old.ID = "eni-old"
+	kernel.interfaces[old.ID] = &old
+	stale := feed.AddressKey{VPC: "vpc-1", Addr: netip.MustParseAddr("10.0.0.99")}
+	kernel.addresses[stale] = kernel.addresses[feed.AddressKey{VPC: "vpc-1", Addr: netip.MustParseAddr("10.0.0.4")}]
+	a := kernel.addresses[stale]
+	a.Addr = stale.Addr
+	kernel.addresses[stale] = a
+	driver.mu.Lock()
+	driver.up["i-old"] = nil
+	driver.mu.Unlock()
+
+	second := newRig(t, kernel, driver)
+	if got := second.judgedBy("eni-1"); got != "[sgr-1]" {
+		t.Errorf("before the first delta judged by %s, want what was in force", got)
+	}
+	second.Apply(worldOfOne(9, secgroup.Running, rule("sgr-2")))
+	if got := second.judgedBy("eni-1"); got != "[sgr-2]" {
+		t.Errorf("after the first delta judged by %s", got)
+	}
+	if kernel.interfaces["eni-old"] != nil {
+		t.Error("an interface that nobody wants is still attached")
+	}
+	if _, there := kernel.addresses[stale]; there {
+		t.Error("an address that nobody has is still known")
+	}
+	for gone := false; !gone; {
+		select {
+		case <-driver.changed:
+		case <-time.After(10 * time.Second):
+			t.Fatal("an instance that nobody wants is still there")
+		}
+		driver.mu.Lock()
+		_, there := driver.up["i-old"]
+		gone = !there
+		driver.mu.Unlock()
+	}
+}
+
+func TestWhatCannotBeLaunchedIsTerminatedWithTheReason(t *testing.T) {
+	driver := newFakeDriver()
+	driver.broken = errors.New("no namespaces left")
+	r := newRig(t, newStrictKernel(t), driver)
+	r.Apply(worldOfOne(5, secgroup.Pending))
+	got := r.report()
+	if got.state != secgroup.Terminated || !strings.Contains(got.detail, "Server.InternalError") || !strings.Contains(got.detail, "no namespaces left") {
+		t.Errorf("reported %+v", got)
+	}
+}
+
+func TestStoppingAndTerminating(t *testing.T) {
+	for _, tt := range []struct{ state, want secgroup.InstanceState }{
+		{secgroup.Stopping, secgroup.Stopped}, {secgroup.ShuttingDown, secgroup.Terminated},
+	} {
+		t.Run(string(tt.state), func(t *testing.T) {
+			r := newRig(t, newStrictKernel(t), newFakeDriver())
+			r.Apply(worldOfOne(5, secgroup.Pending, rule("sgr-1")))
+			r.report()
+			r.Apply(&feed.Delta{
+				Revision:   6,
+				Instances:  map[string]*feed.Instance{"i-1": {ID: "i-1", State: tt.state, Interfaces: []string{"eni-1"}}},
+				Interfaces: map[string]*feed.Interface{"eni-1": nil},
+			})
+			if len(r.kernel.interfaces) != 0 || len(r.kernel.policies) != 0 {
+				t.Errorf("still in force: %v, policies %v", r.kernel.interfaces, r.kernel.policies)
+			}
+			if got := r.report(); got != (reported{"i-1", tt.want, ""}) {
+				t.Errorf("reported %+v", got)
+			}
+			if len(r.driver.up) != 0 {
+				t.Errorf("the instance is still there: %v", r.driver.up)
+			}
+		})
+	}
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"testing"
+
+	"github.com/hedgeward/hedgeward/datapath"
+	"github.com/hedgeward/hedgeward/feed"
+	"github.com/hedgeward/hedgeward/instance"
+	"github.com/hedgeward/hedgeward/policy"
+	"github.com/hedgeward/hedgeward/secgroup"
+)
+
+// strictKernel is a datapath in memory that fails the test when the agent refers
+// to something before it is there or removes something that is in use.
+type strictKernel struct {
+	t          *testing.T
+	full       error // what AddPolicy answers while set
+	next       datapath.PolicyID
+	policies   map[datapath.PolicyID]*policy.Policy
+	interfaces map[string]*datapath.InterfaceStatus
+	addresses  map[feed.AddressKey]datapath.Address
+}
+
+func newStrictKernel(t *testing.T) *strictKernel {
+	return &strictKernel{
+		t: t, policies: map[datapath.PolicyID]*policy.Policy{}, interfaces: map[string]*datapath.InterfaceStatus{},
+		addresses: map[feed.AddressKey]datapath.Address{},
+	}
+}
+
+func (k *strictKernel) Attach(i datapath.Interface) error {
+	if old := k.interfaces[i.ID]; old != nil {
+		old.Device, old.Ifindex = i.Device, i.Ifindex
+		return nil
+	}
+	k.interfaces[i.ID] = &datapath.InterfaceStatus{ID: i.ID, VPC: i.VPC, Device: i.Device, Ifindex: i.Ifindex}
+	return nil
+}
+
+func (k *strictKernel) Detach(id string) error { delete(k.interfaces, id); return nil }
+
+func (k *strictKernel) AddPolicy(p *policy.Policy) (datapath.PolicyID, error) {
+	if k.full != nil {
+		return 0, k.full
+	}
+	k.next++
+	k.policies[k.next] = p
+	return k.next, nil
+}
+
+func (k *strictKernel) SetPolicy(id string, p datapath.PolicyID, revision int64) error {
+	i := k.interfaces[id]
+	if i == nil || k.policies[p] == nil {
+		k.t.Errorf("SetPolicy(%s, %d): no such interface or policy", id, p)
+		return errors.New("no such thing")
+	}
+	i.Policy, i.Revision = p, revision
+	return nil
+}
+
+func (k *strictKernel) DeletePolicy(p datapath.PolicyID) error {
+	for id, i := range k.interfaces {
+		if i.Policy == p {
+			k.t.Errorf("DeletePolicy(%d) while %s is judged by it", p, id)
+		}
+	}
+	delete(k.policies, p)
+	return nil
+}
+
+func (k *strictKernel) PutAddress(a datapath.Address) error {
+	if a.Interface != "" && k.interfaces[a.Interface] == nil {
+		k.t.Errorf("PutAddress(%s) on %s, which is not attached", a.Addr, a.Interface)
+	}
+	k.addresses[feed.AddressKey{VPC: a.VPC, Addr: a.Addr}] = a
+	return nil
+}
+
+func (k *strictKernel) DeleteAddress(vpc string, addr netip.Addr) error {
+	delete(k.addresses, feed.AddressKey{VPC: vpc, Addr: addr})
+	return nil
+}
+
+func (k *strictKernel) Adopted() datapath.Adopted {
+	var a datapath.Adopted
+	for id := range k.interfaces {
+		a.Interfaces = append(a.Interfaces, id)
+	}
+	for _, addr := range k.addresses {
+		a.Addresses = append(a.Addresses, addr)
+	}
+	return a
+}
+
+func (k *strictKernel) Interfaces() ([]datapath.InterfaceStatus, error) {
+	var out []datapath.InterfaceStatus
+	for _, i := range k.interfaces {
+		out = append(out, *i)
+	}
+	return out, nil
+}
+
+// rules returns the ids of the rules that judge an interface's ingress.
+func (k *strictKernel) rules(id string) string {
+	i := k.interfaces[id]
+	if i == nil || i.Policy == 0 {
+		return "closed"
+	}
+	return fmt.Sprint(k.policies[i.Policy].Tables[0].Rules)
+}
+
+// fakeDriver makes instances in memory: each interface is attached as the real
+// driver would, and up only if that succeeded.
+type fakeDriver struct {
+	mu      sync.Mutex
+	broken  error
+	up      map[string][]string // instance -> interfaces that are up
+	changed chan struct{}       // capacity 100: one for every call
+}
+
+func newFakeDriver() *fakeDriver {
+	return &fakeDriver{up: map[string][]string{}, changed: make(chan struct{}, 100)}
+}
+
+func (d *fakeDriver) Ensure(_ context.Context, s instance.Spec, attach instance.Attach) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	defer func() { d.changed <- struct{}{} }()
+	if d.broken != nil {
+		return d.broken
+	}
+	d.up[s.ID] = []string{}
+	for n, i := range s.Interfaces {
+		if err := attach(i.ID, instance.DeviceName(i.ID), 100+n); err != nil {
+			return err
+		}
+		d.up[s.ID] = append(d.up[s.ID], i.ID)
+	}
+	return nil
+}
+
+func (d *fakeDriver) Destroy(_ context.Context, id string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.up, id)
+	d.changed <- struct{}{}
+	return nil
+}
+
+func (d *fakeDriver) Forget(string) error { return nil }
+
+func (d *fakeDriver) List() ([]instance.Found, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []instance.Found
+	for id := range d.up {
+		out = append(out, instance.Found{ID: id, Namespace: true})
+	}
+	return out, nil
+}
+
+// reported is what the agent told the server.
+type reported struct {
+	id     string
+	state  secgroup.InstanceState
+	detail string
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/hedgeward/hedgeward/feed"
+	"github.com/hedgeward/hedgeward/instance"
+	"github.com/hedgeward/hedgeward/secgroup"
+)
+
+// worker makes or removes one instance, one step at a time, without holding up
+// anything else.
+type worker struct {
+	id      string
+	wake    chan struct{} // capacity 1; a full one already says what there is to say
+	started bool
+}
+
+// work has an instance looked at again. The caller holds a.mu.
+func (a *Agent) work(id string) {
+	w := a.workers[id]
+	if w == nil {
+		w = &worker{id: id, wake: make(chan struct{}, 1)}
+		a.workers[id] = w
+	}
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+	a.start(w)
+}
+
+// start gives a worker its goroutine once the agent runs. The caller holds a.mu.
+func (a *Agent) start(w *worker) {
+	if a.ctx == nil || w.started || a.ctx.Err() != nil {
+		return
+	}
+	w.started = true
+	a.running.Add(1)
+	go func() {
+		defer a.running.Done()
+		a.serve(a.ctx, w)
+	}()
+}
+
+// serve brings one instance in line whenever it is woken, and again after a
+// failure, until the instance is gone or ctx ends.
+func (a *Agent) serve(ctx context.Context, w *worker) {
+	var again <-chan time.Time
+	for {
+		select {
+		case <-w.wake:
+		case <-again:
+		case <-ctx.Done():
+			return
+		}
+		again = nil
+		a.mu.Lock()
+		want := a.instances[w.id]
+		a.mu.Unlock()
+		err := a.bring(ctx, w.id, want)
+		a.mu.Lock()
+		a.try("instance "+w.id, func() error { return err })
+		delete(a.redo, "instance "+w.id) // the worker tries again itself
+		if err != nil {
+			again = time.After(retryEvery)
+		} else if a.instances[w.id] == nil && len(w.wake) == 0 {
+			delete(a.workers, w.id)
+			a.mu.Unlock()
+			return
+		}
+		a.mu.Unlock()
+	}
+}
+
+// bring makes one instance what it is wanted to be and reports that it is.
+func (a *Agent) bring(ctx context.Context, id string, want *feed.Instance) error {
+	if want == nil {
+		return a.destroy(ctx, id)
+	}
+	switch want.State {
+	case secgroup.Pending, secgroup.Running:
+		spec, err := a.spec(want)
+		if err == nil {
+			err = a.cfg.Driver.Ensure(ctx, spec, a.attach)
+		}
+		if want.State == secgroup.Running || ctx.Err() != nil {
+			return err
+		}
+		if err != nil {
+			// EC2 gives up on an instance that it cannot launch and says why.
+			a.cfg.Log.Error("cannot launch", "instance", id, "error", err)
+			return a.cfg.Report(ctx, id, secgroup.Terminated, "Server.InternalError: "+err.Error())
+		}
+		return a.cfg.Report(ctx, id, secgroup.Running, "")
+	case secgroup.Stopping:
+		if err := a.cfg.Driver.Destroy(ctx, id); err != nil {
+			return err
+		}
+		return a.cfg.Report(ctx, id, secgroup.Stopped, "")
+	case secgroup.ShuttingDown:
+		if err := a.destroy(ctx, id); err != nil {
+			return err
+		}
+		return a.cfg.Report(ctx, id, secgroup.Terminated, "")
+	case secgroup.Stopped:
+		return a.cfg.Driver.Destroy(ctx, id)
+	}
+	return fmt.Errorf("instance %s has state %q, which this agent does not know", id, want.State)
+}
+
+// destroy removes an instance with everything that was kept for it.
+func (a *Agent) destroy(ctx context.Context, id string) error {
+	if err := a.cfg.Driver.Destroy(ctx, id); err != nil {
+		return err
+	}
+	return a.cfg.Driver.Forget(id)
+}
+
+// destroyLeftovers has instances that an earlier agent made and nobody wants any
+// more removed. The caller holds a.mu.
+func (a *Agent) destroyLeftovers() {
+	a.try("leftover instances", func() error {
+		found, err := a.cfg.Driver.List()
+		for _, f := range found {
+			if a.instances[f.ID] == nil {
+				a.cfg.Log.Info("removing an instance that nobody wants any more", "instance", f.ID)
+				a.work(f.ID)
+			}
+		}
+		return err
+	})
+}
+
+// spec returns an instance as the driver wants it described.
+func (a *Agent) spec(want *feed.Instance) (instance.Spec, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	spec := instance.Spec{ID: want.ID, UserData: want.UserData, FirstBoot: want.FirstBoot}
+	for _, id := range want.Interfaces {
+		ifc := a.interfaces[id]
+		if ifc == nil {
+			return spec, fmt.Errorf("interface %s of %s is not known yet", id, want.ID)
+		}
+		mac, err := net.ParseMAC(ifc.MAC)
+		if err != nil {
+			return spec, fmt.Errorf("interface %s: %w", id, err)
+		}
+		spec.Interfaces = append(spec.Interfaces, instance.Interface{
+			ID: id, DeviceIndex: ifc.DeviceIndex, MAC: mac, Addresses: ifc.Addresses, Gateways: ifc.Gateways,
+		})
+	}
+	return spec, nil
+}
+
+// attach puts an interface in force before its device goes up: programs on the
+// device, the policy of its groups, its addresses. On an error the device stays
+// down.
+func (a *Agent) attach(id, name string, index int) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.interfaces[id] == nil {
+		return fmt.Errorf("interface %s is no longer wanted", id)
+	}
+	a.attached[id] = device{name, index}
+	if err := a.putInterface(id); err != nil {
+		return err
+	}
+	if err := a.judge(id, a.applied); err != nil {
+		return fmt.Errorf("interface %s: %w", id, err)
+	}
+	a.tellAddressesOf(id)
+	return nil
+}

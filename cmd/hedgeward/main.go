@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command hedgeward is the product: the server of one machine (up), what an
+// operator asks of it (status, wait, exec, down), and a demonstration of what it
+// promises (demo). Each command is one file; what they share is the state folder
+// (state.go) and the control socket in it (socket.go).
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the linker for releases.
+var version = "development"
+
+// started is when this process began, as far as it can tell.
+var started = time.Now()
+
+// exitError ends the process with a status of the command's own choosing and
+// without a message.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := root().ExecuteContext(ctx)
+	stop()
+	var code exitError
+	switch {
+	case err == nil:
+	case errors.As(err, &code):
+		os.Exit(int(code))
+	default:
+		fmt.Fprintln(os.Stderr, "hedgeward:", err)
+		os.Exit(1)
+	}
+}
+
+func root() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:           "hedgeward",
+		Short:         "EC2 security groups, enforced on this machine",
+		Version:       version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	var st state
+	cmd.PersistentFlags().StringVar(&st.dir, "state", defaultState, "folder that holds everything to be kept")
+	cmd.CompletionOptions.HiddenDefaultCmd = true
+	cmd.AddCommand(upCommand(&st), downCommand(&st), statusCommand(&st), waitCommand(&st), execCommand(), demoCommand(&st), probeCommand())
+	return cmd
+}

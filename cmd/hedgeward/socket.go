@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// errNotRunning reports that no process serves the state folder.
+var errNotRunning = errors.New("not running")
+
+// listenSocket opens the control socket: operators' commands, for root alone
+// because the state folder is. The caller holds the state's lock, so a socket
+// that is there already is a leftover.
+func (s *state) listenSocket() (net.Listener, error) {
+	if err := os.Remove(s.socket()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("open the control socket: %w", err)
+	}
+	l, err := net.Listen("unix", s.socket())
+	if err != nil {
+		return nil, fmt.Errorf("open the control socket: %w", err)
+	}
+	return l, nil
+}
+
+// operator is what the control socket offers.
+type operator interface {
+	Status(ctx context.Context) (any, error)
+	Wait(ctx context.Context) (revision int64, err error)
+}
+
+// serveSocket answers operators' commands until ctx ends.
+func serveSocket(ctx context.Context, l net.Listener, op operator) error {
+	mux := http.NewServeMux()
+	answer := func(w http.ResponseWriter, v any, err error) {
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		json.NewEncoder(w).Encode(v)
+	}
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
+		v, err := op.Status(r.Context())
+		answer(w, v, err)
+	})
+	mux.HandleFunc("POST /wait", func(w http.ResponseWriter, r *http.Request) {
+		revision, err := op.Wait(r.Context())
+		answer(w, revision, err)
+	})
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
+	stop := context.AfterFunc(ctx, func() { srv.Close() })
+	defer stop()
+	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("control socket: %w", err)
+	}
+	return context.Cause(ctx)
+}
+
+// ask sends one operator's command to the process that serves the state folder.
+// It returns errNotRunning if there is none.
+func (s *state) ask(ctx context.Context, method, path string, into any) error {
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", s.socket())
+	}}}
+	req, err := http.NewRequestWithContext(ctx, method, "http://hedgeward"+path, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := client.Do(req)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+		return errNotRunning
+	}
+	if err != nil {
+		return fmt.Errorf("ask the server of %s: %w", s.dir, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
+		return fmt.Errorf("the server of %s: %s", s.dir, strings.TrimSpace(string(text)))
+	}
+	return json.NewDecoder(resp.Body).Decode(into)
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// upOptions are the flags of up.
+type upOptions struct {
+	listen   string
+	region   string
+	logLevel slog.Level
+}
+
+func upCommand(st *state) *cobra.Command {
+	var o upOptions
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Serve the API on this machine and enforce it, until Ctrl-C",
+		Long: "Serve the EC2 API on the loopback interface with an embedded store, and run and enforce instances on this machine.\n\n" +
+			"Ctrl-C stops the process and nothing else: instances stay, enforcement stays, and the next up finds both.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return up(cmd.Context(), st, o)
+		},
+	}
+	cmd.Flags().StringVar(&o.listen, "listen", "127.0.0.1:4566", "address of the API; port 0 picks a free one")
+	cmd.Flags().StringVar(&o.region, "region", "us-east-1", "Region of the AWS profile that is written; all configured Regions are served")
+	cmd.Flags().TextVar(&o.logLevel, "log-level", slog.LevelWarn, "what to log on standard error: debug, info (a line per call), warn or error")
+	return cmd
+}
+
+func up(ctx context.Context, st *state, o upOptions) error {
+	if err := mustBeRoot("up"); err != nil {
+		return err
+	}
+	release, err := st.lock()
+	if errors.Is(err, errHeld) {
+		return fmt.Errorf("%w; stop that process first, or choose another folder with --state", err)
+	}
+	if err != nil {
+		return err
+	}
+	defer release()
+	api, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		return fmt.Errorf("open the API: %w; choose another address with --listen", err)
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: o.logLevel}))
+	in, err := assemble(ctx, st, o, log)
+	if err != nil {
+		return errors.Join(err, api.Close())
+	}
+	ready := func() {
+		fmt.Printf("Hedgeward is ready after %d ms.\n\n", time.Since(started).Milliseconds())
+		fmt.Printf("  API      http://%s\n  account  %s\n  state    %s\n\n", api.Addr(), in.key.Account, st.dir)
+		fmt.Printf("To use it, run in another shell as root:\n\n  %s\n\nthen, for example:\n\n  aws ec2 describe-vpcs\n\n",
+			strings.ReplaceAll(st.exports(), "\n", "\n  "))
+		fmt.Println("Ctrl-C stops this process; instances and enforcement stay. `hedgeward down` removes them.")
+	}
+	err = in.serve(ctx, api, ready)
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		fmt.Println("\nStopped. Instances and enforcement stay in force; `hedgeward up` takes over again, `hedgeward down` removes them.")
+		return nil
+	}
+	return err
+}
