@@ -95,8 +95,6 @@ func (s *Service) launch(tx *model.Tx, p *plan, index int) (*secgroup.Instance, 
 	}
 	in := p.instance
 	in.ID, in.LaunchIndex = newID(secgroup.InstancePrefix), index
-	in.Created = s.now().UTC()
-	in.Launched = in.Created
 	for _, planned := range p.interfaces {
 		i := planned.existing
 		if i == nil {

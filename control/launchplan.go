@@ -63,10 +63,12 @@ func (s *Service) plan(tx *model.Tx, scope secgroup.Scope, l *Launch) (*plan, er
 		}
 	}
 	primary := p.interfaces[slices.IndexFunc(p.interfaces, func(i plannedInterface) bool { return i.DeviceIndex == 0 })]
+	now := s.now().UTC() // one for all: it places the reservation in listings
 	p.instance = secgroup.Instance{
 		Scope: scope, Reservation: newID(secgroup.ReservationPrefix), Image: l.Image, Type: l.Type, UserData: l.UserData,
 		State: secgroup.Pending, Zone: primary.subnet.Zone, VPC: primary.subnet.VPC, Subnet: primary.subnet.ID,
 		Host: s.host, Boots: 1, ClientToken: l.Token.Value, Options: l.Options, Tags: l.Tags,
+		Launched: now, Created: now,
 	}
 	return p, nil
 }

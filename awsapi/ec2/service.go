@@ -32,6 +32,8 @@ func (s *Service) operations() []awsapi.Operation {
 		s.tagOperations(),
 		s.companionOperations(),
 		s.groupOperations(),
+		s.interfaceOperations(),
+		s.instanceOperations(),
 	)
 }
 
