@@ -265,3 +265,20 @@ func equal(t *testing.T, err error, want string) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
+
+// TestEmptyListOnTheWire holds section 16, point 1: a list that is sent as an
+// empty value is absent, and the permission then has no peer.
+func TestEmptyListOnTheWire(t *testing.T) {
+	form, err := query.ParseForm("", []byte("Action=AuthorizeSecurityGroupIngress&GroupId=sg-00000000&IpPermissions.1.IpProtocol=-1&IpPermissions.1.IpRanges=&IpPermissions.1.Groups="))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := new(ec2types.AuthorizeSecurityGroupIngressRequest)
+	if err := form.Decode(in); err != nil {
+		t.Fatal(err)
+	}
+	permissions, err := parsePermissions(in.IpPermissions)
+	if err != nil || len(permissions) != 1 || permissions[0].Peers != nil {
+		t.Errorf("%+v, %v", permissions, err)
+	}
+}
