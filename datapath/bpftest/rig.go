@@ -128,6 +128,7 @@ func (r *Rig) Open() {
 		r.t.Fatal(err)
 	}
 	r.Datapath = dp
+	clear(r.policies) // what is in force is adopted, and goes when it is replaced
 	if r.Config.Testing {
 		r.Advance(0)
 	}
