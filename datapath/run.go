@@ -5,6 +5,7 @@ package datapath
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/cilium/ebpf"
 
@@ -79,4 +80,18 @@ func (d *Datapath) RunProgram(dir flow.Direction, ifindex int, frame []byte, seg
 		r.Redirect = int(ctx.CB[2])
 	}
 	return r, nil
+}
+
+// Time runs a frame many times through from_instance (Egress) or to_instance, as
+// if it came by the loopback device, and returns the mean time of one run.
+func (d *Datapath) Time(dir flow.Direction, frame []byte, repeat int) (time.Duration, error) {
+	prog := d.progs.ToInstance
+	if dir == flow.Egress {
+		prog = d.progs.FromInstance
+	}
+	_, mean, err := prog.Benchmark(frame, repeat, nil)
+	if err != nil {
+		return 0, fmt.Errorf("run %s: %w", prog, err)
+	}
+	return mean, nil
 }
