@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -95,6 +96,32 @@ func TestASubnetFillsUp(t *testing.T) {
 	}
 	_, err := f.CreateNetworkInterface(t.Context(), f.Caller, InterfaceSpec{Subnet: n.subnet.ID}, ClientToken{})
 	refused(t, err, "InsufficientFreeAddressesInSubnet: The specified subnet does not have enough free addresses to satisfy the request.")
+}
+
+func TestAddressesAreUniqueUnderConcurrency(t *testing.T) {
+	f := newNetworks(t, Config{})
+	n := f.network("10.0.0.0/26", "2001:db8:0:1::/64")
+	const room, callers = 64 - 5, 80
+	made := make([]*secgroup.Interface, callers)
+	var wait sync.WaitGroup
+	for c := range callers {
+		wait.Go(func() {
+			made[c], _ = f.CreateNetworkInterface(t.Context(), f.Caller,
+				InterfaceSpec{Subnet: n.subnet.ID, Addressing: Addressing{MoreIPv6: new(1)}}, ClientToken{})
+		})
+	}
+	wait.Wait()
+	seen := map[string]bool{}
+	count := 0
+	for _, i := range made {
+		if i != nil {
+			count++
+			seen[i.Addresses[0].String()], seen[i.IPv6[0].String()], seen[i.MAC] = true, true, true
+		}
+	}
+	if count != room || len(seen) != 3*room || f.Read().Interfaces.Len() != room {
+		t.Errorf("%d interfaces with %d different addresses, %d stored; want %d", count, len(seen), f.Read().Interfaces.Len(), room)
+	}
 }
 
 func TestCreateNetworkInterfaceRefuses(t *testing.T) {

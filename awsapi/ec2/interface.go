@@ -19,6 +19,7 @@ func (s *Service) interfaceOperations() []awsapi.Operation {
 		operation(s, "DescribeNetworkInterfaces", s.describeNetworkInterfaces),
 		operation(s, "DescribeNetworkInterfaceAttribute", s.describeNetworkInterfaceAttribute),
 		operation(s, "ModifyNetworkInterfaceAttribute", s.modifyNetworkInterfaceAttribute),
+		operation(s, "ResetNetworkInterfaceAttribute", s.resetNetworkInterfaceAttribute),
 		operation(s, "AttachNetworkInterface", s.attachNetworkInterface),
 		operation(s, "DetachNetworkInterface", s.detachNetworkInterface),
 	}

@@ -240,6 +240,10 @@ func TestInterfaceAttributes(t *testing.T) {
 	if out := describe("sourceDestCheck"); *out.SourceDestCheck.Value {
 		t.Errorf("%+v", out.SourceDestCheck)
 	}
+	must(s.ResetNetworkInterfaceAttribute(t.Context(), &sdk.ResetNetworkInterfaceAttributeInput{NetworkInterfaceId: id, SourceDestCheck: new("x")}))(t)
+	if out := describe("sourceDestCheck"); !*out.SourceDestCheck.Value {
+		t.Errorf("reset: %+v", out.SourceDestCheck)
+	}
 	if out := describe("description"); aws.ToString(out.Description.Value) != "new" {
 		t.Errorf("%+v", out.Description)
 	}

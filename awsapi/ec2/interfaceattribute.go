@@ -136,3 +136,18 @@ func parseAttachmentChange(in *ec2types.NetworkInterfaceAttachmentChanges) (*con
 	}
 	return &control.AttachmentChange{ID: *in.AttachmentId, DeleteOnTermination: *in.DeleteOnTermination}, nil
 }
+
+// resetNetworkInterfaceAttribute is section 5.3: the one attribute that has a
+// default gets it back, whatever the value given.
+func (s *Service) resetNetworkInterfaceAttribute(c *awsapi.Call, in *ec2types.ResetNetworkInterfaceAttributeRequest) (func(context.Context) (*ec2types.ResetNetworkInterfaceAttributeResult, error), error) {
+	if err := interfaceID(in.NetworkInterfaceId); err != nil {
+		return nil, err
+	}
+	if in.SourceDestCheck == nil {
+		return nil, missing("sourceDestCheck")
+	}
+	return func(ctx context.Context) (*ec2types.ResetNetworkInterfaceAttributeResult, error) {
+		return result[ec2types.ResetNetworkInterfaceAttributeResult](s.control.ModifyNetworkInterfaceAttribute(ctx, callerOf(c),
+			*in.NetworkInterfaceId, control.InterfaceChange{SourceDestCheck: new(true)}))
+	}, nil
+}

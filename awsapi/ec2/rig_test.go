@@ -3,8 +3,10 @@
 package ec2
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -81,9 +83,29 @@ func newRig(t *testing.T, cfg control.Config) *rig {
 // in returns the SDK's client of the first account in a Region. It never retries.
 func (r *rig) in(region string) *sdk.Client {
 	return sdk.New(sdk.Options{
-		Region: region, BaseEndpoint: &r.url, HTTPClient: http.DefaultClient, RetryMaxAttempts: 1,
+		Region: region, BaseEndpoint: &r.url, HTTPClient: &http.Client{Transport: wholeAnswers{}}, RetryMaxAttempts: 1,
 		Credentials: aws.NewCredentialsCache(credentials.NewStaticCredentialsProvider(r.key.ID, r.key.Secret, "")),
 	})
+}
+
+// wholeAnswers reads every answer to its end before the SDK sees it. The SDK
+// closes its request as soon as an answer begins; if the transport is not done
+// with the request by then, it gives the connection up in the middle of a long
+// answer.
+type wholeAnswers struct{}
+
+func (wholeAnswers) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return nil, err
+	}
+	answer.Body = io.NopCloser(bytes.NewReader(body))
+	return answer, nil
 }
 
 // refused fails the test unless err is the service's refusal "Code: Message".
