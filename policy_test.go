@@ -38,7 +38,7 @@ var rooms = map[string]room{
 	"store":  {rank: 20, own: []string{"internal/clock"}, uses: []string{"go.etcd.io/etcd", "go.uber.org/zap"}, why: "the only package that talks to etcd; knows keys and bytes, no nouns"},
 
 	"model":    {rank: 30, uses: []string{"github.com/tidwall/btree"}, why: "the store's contents as typed tables"},
-	"datapath": {rank: 30, own: []string{"flow", "internal/clock", "datapath/internal/bpfobj"}, uses: []string{"github.com/cilium/ebpf", "github.com/vishvananda/netlink", "golang.org/x/sys"}, why: "kernel side; knows numbers and tables, neither groups nor AWS"},
+	"datapath": {rank: 30, own: []string{"flow", "internal/clock", "policy", "datapath/internal/bpfobj"}, uses: []string{"github.com/cilium/ebpf", "github.com/vishvananda/netlink", "golang.org/x/sys"}, why: "kernel side; installs compiled policies; knows neither AWS nor the store"},
 	"instance": {rank: 30, uses: []string{"github.com/vishvananda/netlink", "golang.org/x/sys"}, why: "the things that interfaces belong to"},
 
 	"datapath/internal/bpfobj": {rank: 5, own: []string{}, uses: []string{"github.com/cilium/ebpf"}, why: "generated: objects and their Go layouts"},
@@ -70,7 +70,7 @@ var rooms = map[string]room{
 	"oracle":             {rank: onlyTests + 1, tests: true, own: []string{"flow", "secgroup"}, why: "the specification as slow code: shares nouns with what it judges and nothing else"},
 	"internal/testworld": {rank: onlyTests + 2, tests: true, why: "random accounts, groups, rules, packets"},
 	"internal/testnet":   {rank: onlyTests + 2, tests: true, own: []string{}, uses: []string{"github.com/vishvananda/netlink", "golang.org/x/sys"}, why: "namespaces and links for tests"},
-	"datapath/bpftest":   {rank: onlyTests + 2, tests: true, uses: []string{"github.com/cilium/ebpf", "github.com/gopacket/gopacket", "golang.org/x/sys"}, why: "packets built and programs run without a wire"},
+	"datapath/bpftest":   {rank: onlyTests + 2, tests: true, uses: []string{"github.com/gopacket/gopacket", "github.com/vishvananda/netlink", "github.com/vishvananda/netns", "golang.org/x/sys"}, why: "packets built and programs run without a wire"},
 	"internal/threeway":  {rank: onlyTests + 3, tests: true, why: "oracle, compiler and loaded program asked the same question"},
 	"test/e2e":           {rank: onlyTests + 4, tests: true, uses: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"}, why: "the whole system from outside"},
 	"test/bench":         {rank: onlyTests + 4, tests: true, uses: []string{"github.com/aws/aws-sdk-go-v2", "github.com/vishvananda/netlink", "github.com/vishvananda/netns", "golang.org/x/sys"}, why: "a program that measures; it drives the whole system"},
