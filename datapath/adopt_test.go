@@ -85,6 +85,22 @@ func TestHostSpeaksForNobody(t *testing.T) {
 	}
 }
 
+// TestForeignSource is PKT-B16 and B18: an appliance sends what a member of the
+// group has sent, and is itself a member; neither speaks for the group.
+func TestForeignSource(t *testing.T) {
+	l, n := pair(t)
+	n.SourceDestCheck = false
+	n = l.Attach(n)
+	l.SetPolicy(l.a, fromGroup("sg-b"))
+	l.SetGroups("eni-b", "10.0.1.20", "sg-b")
+	l.SetGroups("", "10.0.2.30", "sg-b")
+	for src, want := range map[string]flow.Reason{"10.0.1.20:1": byRule, "10.0.2.30:1": noRule, h1 + ":1": noRule} {
+		if got := l.Out(n, tcp(src, server, "S")).Reason[flow.Ingress]; got != want {
+			t.Errorf("from %s: %s, want %s", src, got, want)
+		}
+	}
+}
+
 // TestVPCsApart is PKT-B31: equal addresses in two VPCs have nothing to do with
 // each other.
 func TestVPCsApart(t *testing.T) {

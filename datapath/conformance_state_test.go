@@ -127,6 +127,10 @@ func TestICMP(t *testing.T) {
 		{"PKT-F19", world(rules{rule(58, -1, -1, "::/0")}, nil), seq(in(icmp(h6, a6, 128, 0, 1), byRule), out(icmp(a6, h6, 129, 0, 1), tracked))},
 		{"PKT-F23 F24", ping, seq(in(icmp(h1, a1, 8, 0, 5), byRule), change(world(nil, nil)), wait(second), in(icmp(h1, a1, 8, 0, 5), tracked),
 			in(icmp(h1, a1, 8, 0, 6), noRule), wait(30*time.Second), in(icmp(h1, a1, 8, 0, 5), noRule))},
+		{"node information from outside", world(nil, nil), seq(in(bpftest.ICMPv6(h6, a6, 139, 0, make([]byte, 20)), noRule),
+			in(bpftest.ICMPv6(h6, a6, 135, 0, make([]byte, 20)), noRule))},
+		{"PKT-H15 advertisement to A", world(nil, nil), seq(in(bpftest.ICMPv6("fe80:ec2::1", a6, 134, 0, make([]byte, 12)), flow.ReasonExempt),
+			in(bpftest.ICMPv6("2001:db8:1:1::b", a6, 134, 0, make([]byte, 12)), flow.ReasonRogueRA))},
 		{"a reply that rules admit keeps no state", world(rules{rule(1, 0, -1, "0.0.0.0/0")}, nil), seq(in(icmp(h1, a1, 0, 0, 7), byRule), flows(0))},
 	})
 }

@@ -77,6 +77,12 @@ enum nd_type {
 	ND_REDIRECT = 137,
 };
 
+/* Neighbour discovery and multicast listeners (4.2). */
+static __always_inline int of_link(__u32 type)
+{
+	return (type >= 130 && type <= ND_REDIRECT) || type == 143;
+}
+
 struct neighbour {
 	__u16 pad; /* so that the addresses, which are summed, are aligned */
 	struct ethhdr eth;
@@ -161,7 +167,7 @@ static __always_inline int link_scope(struct __sk_buff *skb, const struct interf
 {
 	__u32 type = p->port >> 8;
 
-	if (p->proto != PROTO_ICMPV6 || type < 130 || type > 143)
+	if (p->proto != PROTO_ICMPV6 || !of_link(type))
 		return REASON_UNSET;
 	if (type == ND_ROUTER_ADVERTISEMENT || type == ND_REDIRECT)
 		return REASON_ROGUE_RA;

@@ -186,7 +186,9 @@ int from_instance(struct __sk_buff *skb)
 	if (!accepted(reason) || !peer || !owner)
 		return TC_ACT_SHOT;
 
-	gate = (struct gate){ .dir = INGRESS, .groups = 1, .local = owner->local };
+	/* A foreign address does not speak for its owner: who sent it is not
+	 * whose it is (1.5). */
+	gate = (struct gate){ .dir = INGRESS, .groups = !gate.transit, .local = owner->local };
 	reason = judge(peer, &p, &gate);
 	count(there, INGRESS, reason, p.segments);
 	report(skb, INGRESS, reason, &gate);
@@ -213,13 +215,15 @@ static __always_inline int before_ingress(const struct interface *me, __u32 slot
 	reason = bad_source(p, INGRESS);
 	if (reason)
 		return reason;
-	/* The host is the router: neighbour discovery and what else may not
-	 * have crossed a router are its own. */
-	if (p->proto == PROTO_ICMPV6 && !p->fragment && icmp >= 130 && icmp <= 143 &&
-	    (p->hops == 255 || link_local6(&p->src) || unspecified(&p->src)))
+	/* The host is the router: what belongs to the link is its own. */
+	if (p->proto == PROTO_ICMPV6 && !p->fragment && of_link(icmp) &&
+	    (link_local6(&p->src) || unspecified(&p->src)))
 		return icmp == ND_ROUTER_ADVERTISEMENT && !router(me, &p->src, IPV6)
 			       ? REASON_ROGUE_RA
 			       : REASON_EXEMPT;
+	if (p->proto == PROTO_ICMPV6 && !p->fragment && icmp == ND_ROUTER_ADVERTISEMENT &&
+	    !router(me, &p->src, IPV6))
+		return REASON_ROGUE_RA;
 	if (dhcp(p, 67, 68, 547, 546) &&
 	    (router(me, &p->src, p->family) || (p->family == IPV6 && link_local6(&p->src))))
 		return REASON_EXEMPT;

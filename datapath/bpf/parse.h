@@ -48,7 +48,7 @@ static __noinline int ipv4_options(struct __sk_buff *skb, __u32 length)
 		option[1] = 1;
 		if (option[0] != 1) {
 			if (at + 2 > length || bpf_skb_load_bytes(skb, start + at, option, 2) ||
-			    option[1] < 2 || option[1] > 40)
+			    option[1] < 2 || at + option[1] > length)
 				return REASON_MALFORMED;
 		}
 		at = (at + option[1]) & 127; /* below 80; the mask is for the verifier */

@@ -73,8 +73,27 @@ static __always_inline int router(const struct interface *me, const struct addre
 	       a->word[2] == ROUTER_LINK_LOCAL_2 && a->word[3] == ROUTER_LINK_LOCAL_3;
 }
 
-/* Sources that nobody may use, whatever SourceDestCheck says. The unspecified
- * address and IPv6 link-local ones have their uses: the caller judges them. */
+static __always_inline int mapped(const struct address *a)
+{
+	return !(a->word[0] | a->word[1]) && a->word[2] == bpf_htonl(0xffff);
+}
+
+/* Who has no address yet may look for one: DHCP, and the messages by which an
+ * IPv6 host starts. */
+static __always_inline int nameless(const struct packet *p)
+{
+	__u32 type = p->port >> 8;
+
+	if (p->fragment)
+		return 0;
+	if (p->family == IPV4)
+		return p->proto == PROTO_UDP && p->reverse == 68 && p->port == 67;
+	return p->proto == PROTO_ICMPV6 &&
+	       (type == 135 || type == 133 || type == 131 || type == 132 || type == 143);
+}
+
+/* Addresses that nobody may use, whatever SourceDestCheck says. IPv6 link-local
+ * sources have their uses: the caller judges them. */
 static __always_inline int bad_source(const struct packet *p, __u32 dir)
 {
 	const struct address *a = &p->src;
@@ -84,12 +103,13 @@ static __always_inline int bad_source(const struct packet *p, __u32 dir)
 	if (p->family == IPV4) {
 		if (in4(a->word[0], 0x7f000000, 0xff000000) || a->word[0] == 0xffffffff)
 			return REASON_MARTIAN;
-	} else if (!(a->word[0] | a->word[1])) {
-		/* IPv4-mapped and loopback */
-		if (a->word[2] == bpf_htonl(0xffff) || (!a->word[2] && a->word[3] == bpf_htonl(1)))
+	} else {
+		if (!(a->word[0] | a->word[1] | a->word[2]) && a->word[3] == bpf_htonl(1))
+			return REASON_MARTIAN; /* loopback */
+		if (mapped(a) || mapped(&p->dst))
 			return REASON_MARTIAN;
 	}
-	if (multicast(a, p->family))
+	if (multicast(a, p->family) || (unspecified(a) && !nameless(p)))
 		return REASON_MARTIAN;
 	if (service(a, p->family))
 		return dir == EGRESS ? REASON_SPOOF_IP : REASON_LINKLOCAL;
