@@ -41,7 +41,7 @@ var rowsD = []row{
 	{"D25", server, "H1:50000>A:22 S ✓; +1; H1 S ✓; +2; H1 S ✓; +4; H1 S ✓; +0.1; A SA ✓; entries 1"},
 	{"D26", client, "A:40000>H1:443 S ✓; +31; H1 SA ✗"},
 	{"D27", client, "A:40000>H1:443 S ✓; H1 ACK ✓; A R ✓; A S ✓; H1 SA ✓"},
-	{"D28", server, "H1:1>A:22 SF ✗ bad_flags; H1:2>A:22 SR ✗ bad_flags; H1:3>A:22 none ✗ bad_flags; H1:4>A:22 FPU ✗ no_state"},
+	{"D28", server, "H1:1>A:22 SF ✗ no_state; H1:2>A:22 SR ✗ no_state; H1:3>A:22 none ✗ no_state; H1:4>A:22 FPU ✗ no_state"},
 	{"D29", server, accepted + "H1 SF ✗ bad_flags; H1 data ✓; A data ✓"},
 	{"D30", server, "H1:1>A:22 SEC ✓; H1:2>A:22 S len=500 ✓"},
 	{"D31", server, accepted + "H1 data ✓"},

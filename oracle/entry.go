@@ -87,9 +87,7 @@ func newEntry(d flow.Direction, p flow.Packet, now time.Duration) (*entry, flow.
 			c.tcp = synSent
 		case classSA:
 			c.tcp = synackSeen // asymmetric pick-up (2.6)
-		case classBad:
-			return nil, flow.ReasonBadFlags
-		default:
+		default: // BAD, too: bad_flags is said of a live entry's packets
 			return nil, flow.ReasonNoState
 		}
 	case flow.ProtoUDP:
@@ -124,17 +122,13 @@ func (c *entry) update(d flow.Direction, p flow.Packet, now time.Duration) flow.
 	return flow.ReasonTracked
 }
 
-// find returns the live entry of the key, or nil. It drops a dead one.
+// find returns the live entry of the key, or nil. A dead one stays until another
+// takes its place: nothing collects here, so a longer timeout revives it (2.5).
 func (e *Interface) find(k key, now time.Duration) *entry {
-	c := e.entries[k]
-	if c == nil {
-		return nil
+	if c := e.entries[k]; c != nil && e.live(k, c, now) {
+		return c
 	}
-	if !e.live(k, c, now) {
-		delete(e.entries, k)
-		return nil
-	}
-	return c
+	return nil
 }
 
 // live is the definition of section 3.1: an entry exactly at its timeout is dead.

@@ -29,6 +29,27 @@ var oddSources = []netip.Addr{
 
 // fault returns a packet with one thing wrong or rare about it.
 func (g *generator) fault() Packet {
+	for {
+		if p := g.wrong(); !g.o.OwnSubnets || p.Raw != nil || !g.strange(p.Src, p) && !g.strange(p.Dst, p) {
+			return p
+		}
+	}
+}
+
+// strange reports the router or broadcast address of a subnet that the packet's
+// interface is not in.
+func (g *generator) strange(a netip.Addr, p Packet) bool {
+	e := g.w.Interfaces[p.Gate]
+	for _, s := range g.w.VPCs[e.VPC].Subnets {
+		special := a == s.Addr().Next() || a.Is4() && s.Contains(a) && !s.Contains(a.Next())
+		if special && !slices.ContainsFunc(e.Addresses, func(own netip.Prefix) bool { return s.Contains(own.Addr()) }) {
+			return true
+		}
+	}
+	return false
+}
+
+func (g *generator) wrong() Packet {
 	p := g.spoken()
 	e := g.w.Interfaces[p.Gate]
 	switch g.r.IntN(12) {
@@ -53,11 +74,7 @@ func (g *generator) fault() Packet {
 	case 7:
 		return Packet{Gate: e.Name, Raw: g.discovery(e)}
 	case 8: // a destination or source that only an interface without check may see
-		if p.Outside {
-			p.Dst = g.sameFamily(p.Dst, outside)
-		} else {
-			p.Src = g.sameFamily(p.Src, outside)
-		}
+		g.forward(&p)
 	case 9: // a fragment that could overwrite a transport header
 		p.FragOffset, p.MoreFrags = 8, g.chance(50)
 	case 10:

@@ -4,6 +4,7 @@ package testworld
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/hedgeward/hedgeward/flow"
@@ -61,7 +62,23 @@ func (g *generator) event() Event {
 		return Event{Packet: &p}
 	}
 	p := g.spoken()
+	if !g.w.Interfaces[p.Gate].SourceDestCheck && g.chance(15) {
+		g.forward(&p)
+	}
 	return Event{Packet: &p}
+}
+
+// forward makes the packet one that its interface forwards for others.
+func (g *generator) forward(p *Packet) {
+	foreign := slices.Clone(outside)
+	for _, name := range g.interfaces {
+		foreign = append(foreign, g.w.Interfaces[name].Addresses[0].Addr())
+	}
+	if p.Outside {
+		p.Dst = g.sameFamily(p.Dst, foreign)
+	} else {
+		p.Src = g.sameFamily(p.Src, foreign)
+	}
 }
 
 func (g *generator) change() *Change {

@@ -19,6 +19,7 @@ type Options struct {
 	Span              time.Duration // longest time that it may take; 0 is any
 	DelegatedPrefixes bool          // interfaces with whole blocks of addresses
 	PrefixLists       bool          // rules with prefix lists, and changes of them
+	OwnSubnets        bool          // routers and broadcast addresses of an interface's own subnets only
 }
 
 // Random returns a random scenario: one or two VPCs with the same blocks, two to

@@ -111,8 +111,12 @@ func corpus(t *testing.T) map[string]*testworld.Scenario {
 }
 
 func TestCorpus(t *testing.T) {
+	k := newKernel(t)
 	for name, s := range corpus(t) {
 		if err := judgePolicy(s); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := k.judge(s); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
