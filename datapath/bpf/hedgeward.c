@@ -240,6 +240,8 @@ static __always_inline int before_ingress(const struct interface *me, __u32 slot
 		gate->local = me->self;
 		gate->transit = 1;
 	}
+	if (service(&p->dst, p->family))
+		return REASON_LINKLOCAL;
 	if (router(me, &p->src, p->family) && !p->fragment &&
 	    (p->proto == PROTO_ICMP || p->proto == PROTO_ICMPV6))
 		return me->policy ? REASON_EXEMPT : REASON_NO_POLICY;
