@@ -64,6 +64,7 @@ type Agent struct {
 	addresses  map[feed.AddressKey]*feed.Address
 	instances  map[string]*feed.Instance
 	attached   map[string]device       // interface -> its device; programs are on it
+	closed     map[string]closed       // interfaces that are no longer wanted, until their devices are gone
 	judged     map[string]string       // attached interface -> key of the policy that judges it
 	policies   map[string]*livePolicy  // by key; those of an earlier agent go when nothing uses them
 	faults     map[string]error        // what could not be brought in line, by object; tried again
@@ -78,6 +79,13 @@ type device struct {
 	index int
 }
 
+// closed is an interface that drops everything. The programs stay on its device
+// until that is gone: a device without them would be open to the host.
+type closed struct {
+	instance string // "" while nobody knows
+	device   device
+}
+
 // New returns an agent that has been told nothing. What an earlier agent left in
 // force stays in force until the first delta.
 func New(cfg Config) (*Agent, error) {
@@ -85,7 +93,7 @@ func New(cfg Config) (*Agent, error) {
 		cfg: cfg, moved: make(chan struct{}),
 		groups: map[string]*feed.Group{}, interfaces: map[string]*feed.Interface{},
 		addresses: map[feed.AddressKey]*feed.Address{}, instances: map[string]*feed.Instance{},
-		attached: map[string]device{}, judged: map[string]string{}, policies: map[string]*livePolicy{},
+		attached: map[string]device{}, closed: map[string]closed{}, judged: map[string]string{}, policies: map[string]*livePolicy{},
 		faults: map[string]error{}, redo: map[string]func() error{}, workers: map[string]*worker{},
 	}
 	found, err := cfg.Datapath.Interfaces()

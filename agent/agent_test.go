@@ -57,6 +57,25 @@ func (r *rig) report() reported {
 	}
 }
 
+// until waits for something that the agent's workers do.
+func (r *rig) until(what string, holds func() bool) {
+	r.t.Helper()
+	deadline := time.After(10 * time.Second)
+	for {
+		r.mu.Lock()
+		done := holds()
+		r.mu.Unlock()
+		if done {
+			return
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-deadline:
+			r.t.Fatal("never: ", what)
+		}
+	}
+}
+
 // judgedBy returns the rules that judge an interface.
 func (r *rig) judgedBy(id string) string {
 	r.mu.Lock()
@@ -177,23 +196,15 @@ func TestARestartAdoptsAndRemovesLeftovers(t *testing.T) {
 	if got := second.judgedBy("eni-1"); got != "[sgr-2]" {
 		t.Errorf("after the first delta judged by %s", got)
 	}
-	if kernel.interfaces["eni-old"] != nil {
-		t.Error("an interface that nobody wants is still attached")
-	}
 	if _, there := kernel.addresses[stale]; there {
 		t.Error("an address that nobody has is still known")
 	}
-	for gone := false; !gone; {
-		select {
-		case <-driver.changed:
-		case <-time.After(10 * time.Second):
-			t.Fatal("an instance that nobody wants is still there")
-		}
+	second.until("what nobody wants is gone", func() bool {
 		driver.mu.Lock()
-		_, there := driver.up["i-old"]
-		gone = !there
-		driver.mu.Unlock()
-	}
+		defer driver.mu.Unlock()
+		_, instance := driver.up["i-old"]
+		return !instance && kernel.interfaces["eni-old"] == nil
+	})
 }
 
 func TestWhatCannotBeLaunchedIsTerminatedWithTheReason(t *testing.T) {
@@ -215,17 +226,20 @@ func TestStoppingAndTerminating(t *testing.T) {
 			r := newRig(t, newStrictKernel(t), newFakeDriver())
 			r.Apply(worldOfOne(5, secgroup.Pending, rule("sgr-1")))
 			r.report()
+			var during string
+			r.driver.destroying = func() { during = r.judgedBy("eni-1") }
 			r.Apply(&feed.Delta{
 				Revision:   6,
 				Instances:  map[string]*feed.Instance{"i-1": {ID: "i-1", State: tt.state, Interfaces: []string{"eni-1"}}},
 				Interfaces: map[string]*feed.Interface{"eni-1": nil},
 			})
-			if len(r.kernel.interfaces) != 0 || len(r.kernel.policies) != 0 {
-				t.Errorf("still in force: %v, policies %v", r.kernel.interfaces, r.kernel.policies)
-			}
 			if got := r.report(); got != (reported{"i-1", tt.want, ""}) {
 				t.Errorf("reported %+v", got)
 			}
+			if during != "closed" {
+				t.Errorf("while the instance went its interface was judged by %s; want it closed, with the programs on it", during)
+			}
+			r.until("nothing is in force", func() bool { return len(r.kernel.interfaces)+len(r.kernel.policies) == 0 })
 			if len(r.driver.up) != 0 {
 				t.Errorf("the instance is still there: %v", r.driver.up)
 			}

@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -22,6 +23,11 @@ func (a *Agent) Apply(d *feed.Delta) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	first := a.applied == 0
+	for id, now := range d.Interfaces {
+		if was := a.interfaces[id]; now == nil && was != nil {
+			a.close(id, was.Instance)
+		}
+	}
 	merge(a.interfaces, d.Interfaces) // who is local decides what is told of addresses
 	merge(a.groups, d.Groups)
 	merge(a.addresses, d.Addresses)
@@ -32,6 +38,11 @@ func (a *Agent) Apply(d *feed.Delta) {
 			a.try("interface "+id, func() error { return a.putInterface(id) }) // what judges it follows below
 		}
 	}
+	if first {
+		// The policies that an earlier agent left know no groups but those of
+		// then: replace them before anybody's groups change.
+		a.judgeAll(d)
+	}
 	for key := range d.Addresses {
 		a.tellAddress(key)
 	}
@@ -40,14 +51,7 @@ func (a *Agent) Apply(d *feed.Delta) {
 			a.tryRefresh(key, d.Revision)
 		}
 	}
-	for id, now := range d.Interfaces {
-		switch {
-		case now == nil:
-			a.detach(id)
-		case a.isAttached(id):
-			a.tryJudge(id, d.Revision)
-		}
-	}
+	a.judgeAll(d)
 	if first {
 		a.dropLeftovers()
 	}
@@ -97,6 +101,9 @@ func (a *Agent) putInterface(id string) error {
 	}
 	for _, p := range want.Addresses {
 		spec.Addresses = append(spec.Addresses, p.Addr())
+		if p.Addr().Is4() {
+			spec.Subnet = p.Masked()
+		}
 	}
 	spec.Tracking.TCPEstablished = time.Duration(want.Tracking.TCPEstablished) * time.Second
 	spec.Tracking.UDP = time.Duration(want.Tracking.UDP) * time.Second
@@ -104,14 +111,57 @@ func (a *Agent) putInterface(id string) error {
 	return a.cfg.Datapath.Attach(spec)
 }
 
-// detach takes an interface out of force. Its device goes with its instance.
-func (a *Agent) detach(id string) {
-	if !a.isAttached(id) {
+// judgeAll switches the attached ones of a delta's interfaces to the policies of
+// their groups.
+func (a *Agent) judgeAll(d *feed.Delta) {
+	for id, now := range d.Interfaces {
+		if now != nil && a.isAttached(id) {
+			a.tryJudge(id, d.Revision)
+		}
+	}
+}
+
+// close takes an interface out of force that is no longer wanted. It drops
+// everything until release.
+func (a *Agent) close(id, instance string) {
+	dev, there := a.attached[id]
+	if !there {
 		return
 	}
-	a.try("interface "+id, func() error { return a.cfg.Datapath.Detach(id) })
 	delete(a.attached, id)
+	a.closed[id] = closed{instance, dev}
+	a.try("interface "+id, func() error {
+		if _, still := a.closed[id]; !still {
+			return nil
+		}
+		return a.cfg.Datapath.SetPolicy(id, 0, a.applied)
+	})
 	a.unjudge(id)
+}
+
+// release forgets a closed interface whose device is gone.
+func (a *Agent) release(id string) {
+	if _, there := a.closed[id]; !there {
+		return
+	}
+	delete(a.closed, id)
+	a.try("interface "+id, func() error {
+		if err := a.cfg.Datapath.Detach(id); !errors.Is(err, datapath.ErrNotFound) {
+			return err
+		}
+		return nil
+	})
+}
+
+// closedOf returns the closed interfaces of an instance.
+func (a *Agent) closedOf(instance string) []string {
+	var ids []string
+	for id, c := range a.closed {
+		if c.instance == instance {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // tellAddress makes the datapath know who is behind an address, or that nobody
@@ -145,7 +195,7 @@ func (a *Agent) tellAddressesOf(id string) {
 func (a *Agent) dropLeftovers() {
 	for _, id := range slices.Collect(maps.Keys(a.attached)) {
 		if a.interfaces[id] == nil {
-			a.detach(id)
+			a.close(id, "")
 		}
 	}
 	for _, left := range a.cfg.Datapath.Adopted().Addresses {

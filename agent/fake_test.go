@@ -57,7 +57,7 @@ func (k *strictKernel) AddPolicy(p *policy.Policy) (datapath.PolicyID, error) {
 
 func (k *strictKernel) SetPolicy(id string, p datapath.PolicyID, revision int64) error {
 	i := k.interfaces[id]
-	if i == nil || k.policies[p] == nil {
+	if i == nil || p != 0 && k.policies[p] == nil {
 		k.t.Errorf("SetPolicy(%s, %d): no such interface or policy", id, p)
 		return errors.New("no such thing")
 	}
@@ -119,10 +119,11 @@ func (k *strictKernel) rules(id string) string {
 // fakeDriver makes instances in memory: each interface is attached as the real
 // driver would, and up only if that succeeded.
 type fakeDriver struct {
-	mu      sync.Mutex
-	broken  error
-	up      map[string][]string // instance -> interfaces that are up
-	changed chan struct{}       // capacity 100: one for every call
+	mu         sync.Mutex
+	broken     error
+	up         map[string][]string // instance -> interfaces that are up
+	destroying func()              // called by Destroy first
+	changed    chan struct{}       // capacity 100: one for every call
 }
 
 func newFakeDriver() *fakeDriver {
@@ -149,6 +150,9 @@ func (d *fakeDriver) Ensure(_ context.Context, s instance.Spec, attach instance.
 func (d *fakeDriver) Destroy(_ context.Context, id string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.destroying != nil {
+		d.destroying()
+	}
 	delete(d.up, id)
 	d.changed <- struct{}{}
 	return nil

@@ -61,10 +61,15 @@ func (a *Agent) serve(ctx context.Context, w *worker) {
 		}
 		again = nil
 		a.mu.Lock()
-		want := a.instances[w.id]
+		want, unwanted := a.instances[w.id], a.closedOf(w.id)
 		a.mu.Unlock()
 		err := a.bring(ctx, w.id, want)
 		a.mu.Lock()
+		if err == nil {
+			for _, id := range unwanted { // their devices went with what was brought in line
+				a.release(id)
+			}
+		}
 		a.try("instance "+w.id, func() error { return err })
 		delete(a.redo, "instance "+w.id) // the worker tries again itself
 		if err != nil {
@@ -122,18 +127,31 @@ func (a *Agent) destroy(ctx context.Context, id string) error {
 	return a.cfg.Driver.Forget(id)
 }
 
-// destroyLeftovers has instances that an earlier agent made and nobody wants any
-// more removed. The caller holds a.mu.
+// destroyLeftovers has instances and interfaces removed that an earlier agent
+// made and nobody wants any more. The caller holds a.mu.
 func (a *Agent) destroyLeftovers() {
 	a.try("leftover instances", func() error {
 		found, err := a.cfg.Driver.List()
+		if err != nil {
+			return err
+		}
 		for _, f := range found {
-			if a.instances[f.ID] == nil {
-				a.cfg.Log.Info("removing an instance that nobody wants any more", "instance", f.ID)
+			unwanted := a.instances[f.ID] == nil
+			for _, i := range f.Interfaces {
+				if c, left := a.closed[i.ID]; left {
+					c.instance, unwanted = f.ID, true
+					a.closed[i.ID] = c
+				}
+			}
+			if unwanted {
+				a.cfg.Log.Info("removing what nobody wants any more", "instance", f.ID)
 				a.work(f.ID)
 			}
 		}
-		return err
+		for _, id := range a.closedOf("") { // no device of theirs is left
+			a.release(id)
+		}
+		return nil
 	})
 }
 
@@ -167,7 +185,12 @@ func (a *Agent) attach(id, name string, index int) error {
 	if a.interfaces[id] == nil {
 		return fmt.Errorf("interface %s is no longer wanted", id)
 	}
-	a.attached[id] = device{name, index}
+	now := device{name, index}
+	if was, left := a.closed[id]; left && was.device != now {
+		a.release(id) // its old device went when the driver made this one
+	}
+	delete(a.closed, id)
+	a.attached[id] = now
 	if err := a.putInterface(id); err != nil {
 		return err
 	}

@@ -198,8 +198,9 @@ func (d *Datapath) drop(err error) {
 }
 
 // SetPolicy puts a policy in force at an interface: one atomic store, so each
-// packet is judged by the old policy or by the new one. revision is remembered
-// for InterfaceStatus.
+// packet is judged by the old policy or by the new one. Policy 0 closes the
+// interface: nothing passes, for the reason no_policy. revision is remembered for
+// InterfaceStatus.
 func (d *Datapath) SetPolicy(iface string, id PolicyID, revision int64) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -207,7 +208,7 @@ func (d *Datapath) SetPolicy(iface string, id PolicyID, revision int64) error {
 	if s == nil {
 		return fmt.Errorf("set policy of interface %s: interface %w", iface, ErrNotFound)
 	}
-	if in := d.policies[id]; in == nil || in.retired {
+	if in := d.policies[id]; id != 0 && (in == nil || in.retired) {
 		return fmt.Errorf("set policy of interface %s: policy %d %w", iface, id, ErrNotFound)
 	}
 	rec := d.record(s.number)

@@ -15,6 +15,7 @@ import (
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 )
 
 const (
@@ -46,7 +47,7 @@ func Embedded(ctx context.Context, dir string) (*Store, error) {
 	cfg.MaxRequestBytes = 64 << 20
 	cfg.QuotaBackendBytes = 8 << 30
 	cfg.AutoCompactionMode, cfg.AutoCompactionRetention = "revision", keepRevisions
-	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
+	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(lastWords(dir))
 	cfg.WarningApplyDuration = time.Minute
 
 	etcd, err := embed.StartEtcd(cfg)
@@ -91,6 +92,31 @@ func writable(dir string) error {
 		return fmt.Errorf("state folder %s cannot be written: %w; free space or choose another with --state", dir, err)
 	}
 	return os.Remove(probe)
+}
+
+// lastWords returns a logger that is silent until etcd can no longer keep its
+// promises, which it says by ending the process: a disk that is full or gone,
+// damaged files. Then the operator is told what it was and what to do.
+func lastWords(dir string) *zap.Logger {
+	hook := dying{dir}
+	return zap.NewNop().WithOptions(zap.WithFatalHook(hook), zap.WithPanicHook(hook))
+}
+
+type dying struct{ dir string }
+
+// OnWrite implements zapcore.CheckWriteHook.
+func (d dying) OnWrite(e *zapcore.CheckedEntry, fields []zapcore.Field) {
+	enc := zapcore.NewMapObjectEncoder()
+	for _, f := range fields {
+		f.AddTo(enc)
+	}
+	cause := e.Message
+	if err, ok := enc.Fields["error"]; ok {
+		cause = fmt.Sprintf("%s: %v", cause, err)
+	}
+	fmt.Fprintf(os.Stderr, "hedgeward: the store in %s cannot go on: %s.\n"+
+		"Everything that was answered is kept, and what is in force stays in force. Make room or repair the disk, then start again.\n", d.dir, cause)
+	os.Exit(1)
 }
 
 type closer func()

@@ -4,6 +4,9 @@
 // operator asks of it (status, wait, exec, down), and a demonstration of what it
 // promises (demo). Each command is one file; what they share is the state folder
 // (state.go) and the control socket in it (socket.go).
+//
+// It wires the other packages together and knows no rule of theirs: what a call
+// means is control's, what a packet meets is the datapath's.
 package main
 
 import (
