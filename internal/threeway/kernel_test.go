@@ -187,15 +187,15 @@ func (k *kernel) packet(w *oracle.World, t tables, p testworld.Packet, want orac
 		if got.Passed != want.Ingress.Verdict().Passes() {
 			return fmt.Errorf("passed %t; by the specification %s", got.Passed, want.Ingress.Reason)
 		}
-		return agree(t[p.Gate].Tables[flow.Ingress].Rules, flow.Ingress, p, got, want.Ingress)
+		return agree(w, t[p.Gate].Tables[flow.Ingress].Rules, flow.Ingress, p, got, want.Ingress)
 	}
-	if err := agree(t[p.Gate].Tables[flow.Egress].Rules, flow.Egress, p, got, want.Egress); err != nil {
+	if err := agree(w, t[p.Gate].Tables[flow.Egress].Rules, flow.Egress, p, got, want.Egress); err != nil {
 		return err
 	}
 	to := 0 // whose device gets the frame
 	switch {
 	case want.Ingress != nil:
-		if err := agree(t[want.To.Name].Tables[flow.Ingress].Rules, flow.Ingress, p, got, want.Ingress); err != nil {
+		if err := agree(w, t[want.To.Name].Tables[flow.Ingress].Rules, flow.Ingress, p, got, want.Ingress); err != nil {
 			return err
 		}
 		if want.Ingress.Verdict().Passes() {
@@ -225,7 +225,10 @@ func judgement(d oracle.Delivery) *oracle.Judgement {
 }
 
 // agree compares one gate's answer. rules are the ids of its rules, by number.
-func agree(rules []string, d flow.Direction, p testworld.Packet, got datapath.ProgramRun, want *oracle.Judgement) error {
+func agree(
+	w *oracle.World, rules []string, d flow.Direction, p testworld.Packet,
+	got datapath.ProgramRun, want *oracle.Judgement,
+) error {
 	reason := got.Reason[d]
 	if !got.Judged[d] || !alike(p, reason, want.Reason) {
 		return fmt.Errorf("%s: judged %t, %s; by the specification %s", d, got.Judged[d], reason, want.Reason)
@@ -235,7 +238,7 @@ func agree(rules []string, d flow.Direction, p testworld.Packet, got datapath.Pr
 	}
 	// A SYN on a tuple that carries a connection, and that would be untracked
 	// otherwise, is admitted without a number.
-	if n := int(got.Rule[d]); n == policy.NoRule && p.Protocol == flow.ProtoTCP && p.Flags.Has(flow.SYN) {
+	if n := int(got.Rule[d]); n == policy.NoRule && flow.Decode(p.Frame(w)).Flags.Has(flow.SYN) {
 		return nil
 	} else if n >= len(rules) || rules[n] != want.Rules[0] {
 		return fmt.Errorf("%s: admitted by rule %d of %q; by the specification %q", d, n, rules, want.Rules)
