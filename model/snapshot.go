@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tidwall/btree"
@@ -17,21 +18,23 @@ import (
 
 // The kinds of rows. Their names are part of the stored form.
 const (
-	Accounts       Kind = "account"
-	AccountRegions Kind = "account-region"
-	AccessKeys     Kind = "access-key"
-	VPCs           Kind = "vpc"
-	Subnets        Kind = "subnet"
-	Groups         Kind = "group"
-	Interfaces     Kind = "interface"
-	Instances      Kind = "instance"
-	Tokens         Kind = "token"
-	scopes         Kind = "scope"
+	Accounts           Kind = "account"
+	AccountRegions     Kind = "account-region"
+	AccessKeys         Kind = "access-key"
+	VPCs               Kind = "vpc"
+	Subnets            Kind = "subnet"
+	Groups             Kind = "group"
+	Interfaces         Kind = "interface"
+	Instances          Kind = "instance"
+	PrefixLists        Kind = "prefix-list"
+	PrefixListVersions Kind = "prefix-list-version"
+	Tokens             Kind = "token"
+	scopes             Kind = "scope"
 )
 
 // The indexes, by table.
 const (
-	ByScope      = "scope"       // VPCs, Subnets, Groups, Interfaces, Instances, Tokens: ScopeValue
+	ByScope      = "scope"       // VPCs, Subnets, Groups, Interfaces, Instances, PrefixLists, Tokens: ScopeValue
 	ByVPC        = "vpc"         // Subnets, Groups, Interfaces: VPC id
 	BySubnet     = "subnet"      // Interfaces: subnet id
 	ByGroup      = "group"       // Interfaces: id of each of its groups
@@ -40,6 +43,7 @@ const (
 	ByMAC        = "mac"         // Interfaces: AddressValue of its hardware address
 	ByAttachment = "attachment"  // Interfaces: id of its attachment
 	ByReferenced = "referenced"  // Groups: id of each group its rules name
+	ByPrefixList = "prefix-list" // Groups: id of each prefix list its rules name
 	ByName       = "name"        // Groups: NameValue
 	ByRule       = "rule"        // Groups: id of each of its rules
 	ByHost       = "host"        // Instances: host
@@ -59,6 +63,9 @@ func AddressValue(vpc, address string) string { return vpc + "/" + address }
 
 // ScopeID returns the id of an account's Region in AccountRegions.
 func ScopeID(s secgroup.Scope) string { return s.Account + "." + s.Region }
+
+// VersionID returns the id of a version of a prefix list in PrefixListVersions.
+func VersionID(list string, version int64) string { return list + "." + strconv.FormatInt(version, 10) }
 
 // TokenID returns the id under which a client token is remembered.
 func TokenID(s secgroup.Scope, operation, token string) string {
@@ -92,7 +99,10 @@ var (
 			{ByScope, func(g *secgroup.Group) []string { return []string{ScopeValue(g.Scope)} }},
 			{ByVPC, func(g *secgroup.Group) []string { return []string{g.VPC} }},
 			{ByName, func(g *secgroup.Group) []string { return []string{NameValue(g.VPC, g.Name)} }},
-			{ByReferenced, referenced},
+			{ByReferenced, func(g *secgroup.Group) []string { return peers(g, func(p *secgroup.Peer) string { return p.Group }) }},
+			{ByPrefixList, func(g *secgroup.Group) []string {
+				return peers(g, func(p *secgroup.Peer) string { return p.PrefixList })
+			}},
 			{ByRule, func(g *secgroup.Group) []string {
 				ids := make([]string, len(g.Rules))
 				for i := range g.Rules {
@@ -139,6 +149,15 @@ var (
 			{ByReserv, func(i *secgroup.Instance) []string { return []string{i.Reservation} }},
 		},
 	}
+	prefixListSchema = schema[secgroup.PrefixList]{
+		kind: PrefixLists, id: func(l *secgroup.PrefixList) string { return l.ID },
+		indexes: []index[secgroup.PrefixList]{
+			{ByScope, func(l *secgroup.PrefixList) []string { return []string{ScopeValue(l.Scope)} }},
+		},
+	}
+	prefixListVersionSchema = schema[secgroup.PrefixListVersion]{
+		kind: PrefixListVersions, id: func(v *secgroup.PrefixListVersion) string { return VersionID(v.List, v.Version) },
+	}
 	tokenSchema = schema[secgroup.Token]{
 		kind: Tokens, id: func(t *secgroup.Token) string { return TokenID(t.Scope, t.Operation, t.Token) },
 		indexes: []index[secgroup.Token]{
@@ -147,11 +166,11 @@ var (
 	}
 )
 
-// referenced returns the groups that a group's rules name, each once.
-func referenced(g *secgroup.Group) []string {
+// peers returns the ids of one kind that a group's rules name, each once.
+func peers(g *secgroup.Group, id func(*secgroup.Peer) string) []string {
 	seen := map[string]bool{}
 	for i := range g.Rules {
-		if id := g.Rules[i].Peer.Group; id != "" {
+		if id := id(&g.Rules[i].Peer); id != "" {
 			seen[id] = true
 		}
 	}
@@ -162,31 +181,35 @@ func referenced(g *secgroup.Group) []string {
 type Snapshot struct {
 	Revision int64 // 0 before the first load
 
-	Accounts       Table[secgroup.Account]
-	AccountRegions Table[secgroup.AccountRegion]
-	AccessKeys     Table[secgroup.AccessKey]
-	VPCs           Table[secgroup.VPC]
-	Subnets        Table[secgroup.Subnet]
-	Groups         Table[secgroup.Group]
-	Interfaces     Table[secgroup.Interface]
-	Instances      Table[secgroup.Instance]
-	Tokens         Table[secgroup.Token]
+	Accounts           Table[secgroup.Account]
+	AccountRegions     Table[secgroup.AccountRegion]
+	AccessKeys         Table[secgroup.AccessKey]
+	VPCs               Table[secgroup.VPC]
+	Subnets            Table[secgroup.Subnet]
+	Groups             Table[secgroup.Group]
+	Interfaces         Table[secgroup.Interface]
+	Instances          Table[secgroup.Instance]
+	PrefixLists        Table[secgroup.PrefixList]
+	PrefixListVersions Table[secgroup.PrefixListVersion]
+	Tokens             Table[secgroup.Token]
 
 	guards *btree.Map[string, int64] // scope -> revision of its last change
 }
 
 func newSnapshot() *Snapshot {
 	return &Snapshot{
-		Accounts:       newTable(&accountSchema),
-		AccountRegions: newTable(&accountRegionSchema),
-		AccessKeys:     newTable(&accessKeySchema),
-		VPCs:           newTable(&vpcSchema),
-		Subnets:        newTable(&subnetSchema),
-		Groups:         newTable(&groupSchema),
-		Interfaces:     newTable(&interfaceSchema),
-		Instances:      newTable(&instanceSchema),
-		Tokens:         newTable(&tokenSchema),
-		guards:         new(btree.Map[string, int64]),
+		Accounts:           newTable(&accountSchema),
+		AccountRegions:     newTable(&accountRegionSchema),
+		AccessKeys:         newTable(&accessKeySchema),
+		VPCs:               newTable(&vpcSchema),
+		Subnets:            newTable(&subnetSchema),
+		Groups:             newTable(&groupSchema),
+		Interfaces:         newTable(&interfaceSchema),
+		Instances:          newTable(&instanceSchema),
+		PrefixLists:        newTable(&prefixListSchema),
+		PrefixListVersions: newTable(&prefixListVersionSchema),
+		Tokens:             newTable(&tokenSchema),
+		guards:             new(btree.Map[string, int64]),
 	}
 }
 
@@ -194,7 +217,7 @@ func newSnapshot() *Snapshot {
 func (s *Snapshot) tables() []anyTable {
 	return []anyTable{
 		&s.Accounts, &s.AccountRegions, &s.AccessKeys, &s.VPCs, &s.Subnets, &s.Groups,
-		&s.Interfaces, &s.Instances, &s.Tokens,
+		&s.Interfaces, &s.Instances, &s.PrefixLists, &s.PrefixListVersions, &s.Tokens,
 	}
 }
 
