@@ -73,7 +73,7 @@ var rooms = map[string]room{
 	"datapath/bpftest":   {rank: onlyTests + 2, tests: true, uses: []string{"github.com/gopacket/gopacket", "github.com/vishvananda/netlink", "github.com/vishvananda/netns", "golang.org/x/sys"}, why: "packets built and programs run without a wire"},
 	"internal/threeway":  {rank: onlyTests + 3, tests: true, why: "oracle, compiler and loaded program asked the same question"},
 	"test/e2e":           {rank: onlyTests + 4, tests: true, uses: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"}, why: "the whole system from outside"},
-	"test/bench":         {rank: onlyTests + 4, tests: true, uses: []string{"github.com/aws/aws-sdk-go-v2", "github.com/vishvananda/netlink", "github.com/vishvananda/netns", "golang.org/x/sys"}, why: "a program that measures; it drives the whole system"},
+	"test/bench":         {rank: onlyTests + 4, tests: true, uses: []string{"github.com/aws/aws-sdk-go-v2", "github.com/cilium/ebpf", "github.com/vishvananda/netlink", "golang.org/x/sys"}, why: "a program that measures; it drives the whole system, and runs the programs that are attached"},
 }
 
 // bans are imports of non-test files that the ranks alone would allow. A key that

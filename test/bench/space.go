@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// space is a network namespace without a name. It is gone, with every device in
+// it, when it is closed and nothing runs in it any more.
+type space struct{ file *os.File }
+
+// newSpace makes a namespace whose loopback device is up.
+func newSpace() (*space, error) {
+	s := &space{}
+	err := onThread(func() (restored bool, err error) {
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			return true, err
+		}
+		s.file, err = os.Open("/proc/thread-self/ns/net")
+		return false, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make a network namespace: %w", err)
+	}
+	err = s.do(func() error {
+		lo, err := netlink.LinkByName("lo")
+		if err != nil {
+			return err
+		}
+		return netlink.LinkSetUp(lo)
+	})
+	if err != nil {
+		s.close()
+		return nil, fmt.Errorf("bring up lo: %w", err)
+	}
+	return s, nil
+}
+
+// openSpace opens a namespace that `ip netns` shows under this name.
+func openSpace(name string) (*space, error) {
+	file, err := os.Open(filepath.Join("/run/netns", name))
+	if err != nil {
+		return nil, fmt.Errorf("open a network namespace: %w", err)
+	}
+	return &space{file}, nil
+}
+
+func (s *space) close() { s.file.Close() }
+
+// do runs fn on a thread that is in the namespace.
+func (s *space) do(fn func() error) error {
+	return onThread(func() (bool, error) {
+		back, err := os.Open("/proc/thread-self/ns/net")
+		if err != nil {
+			return true, err
+		}
+		defer back.Close()
+		if err := unix.Setns(int(s.file.Fd()), unix.CLONE_NEWNET); err != nil {
+			return true, fmt.Errorf("enter a network namespace: %w", err)
+		}
+		err = fn()
+		return unix.Setns(int(back.Fd()), unix.CLONE_NEWNET) == nil, err
+	})
+}
+
+// start starts cmd in the namespace; cpu is the only one it may run on, or -1.
+// It ends with this process whatever way that ends.
+func (s *space) start(cmd *exec.Cmd, cpu int) error {
+	return s.do(func() error {
+		if cpu >= 0 {
+			var all, one unix.CPUSet
+			if err := unix.SchedGetaffinity(0, &all); err != nil {
+				return err
+			}
+			one.Set(cpu)
+			if err := unix.SchedSetaffinity(0, &one); err != nil {
+				return fmt.Errorf("run on CPU %d alone: %w", cpu, err)
+			}
+			defer unix.SchedSetaffinity(0, &all)
+		}
+		return cmd.Start()
+	})
+}
+
+// sysctl writes a setting of the namespace.
+func (s *space) sysctl(path, value string) error {
+	return s.do(func() error {
+		if err := os.WriteFile(filepath.Join("/proc/sys", path), []byte(value), 0); err != nil {
+			return fmt.Errorf("set %s: %w", path, err)
+		}
+		return nil
+	})
+}
+
+// onThread runs fn on a thread of its own, which ends with it unless fn reports
+// that it has put everything back.
+func onThread(fn func() (restored bool, err error)) error {
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			// The process's first thread cannot end: hold it back.
+			err := onThread(fn)
+			runtime.UnlockOSThread()
+			done <- err
+			return
+		}
+		restored, err := fn()
+		if restored {
+			runtime.UnlockOSThread()
+		}
+		done <- err
+	}()
+	return <-done
+}
