@@ -11,7 +11,6 @@
 package e2e_test
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -49,8 +48,7 @@ func runTests(m *testing.M) int {
 	if os.Geteuid() != 0 {
 		return failAll(errors.New("instances are network namespaces and enforcement is eBPF: run these tests as root"))
 	}
-	sweep()
-	dir, err := os.MkdirTemp("/tmp", "hw-bin-")
+	dir, err := os.MkdirTemp("/tmp", fmt.Sprintf("%s%d-", filepath.Base(binPrefix), os.Getpid()))
 	if err != nil {
 		return failAll(err)
 	}
@@ -68,6 +66,7 @@ func runTests(m *testing.M) int {
 	if err := build.Run(); err != nil {
 		return failAll(fmt.Errorf("build hedgeward: %w", err))
 	}
+	sweep()
 
 	code := m.Run()
 	if shared.started() {
@@ -88,26 +87,37 @@ func failAll(err error) int {
 	return 1
 }
 
-// statePrefix begins the name of every state folder; the process id of the test
-// run follows. State folders are short because the control socket lies in them.
-const statePrefix = "/tmp/hw-e2e-"
+// These begin the names of what lies in /tmp: folders of the program under test,
+// and state folders, whose names are short because the control socket lies in
+// them. The process id of the test run follows.
+const (
+	binPrefix   = "/tmp/hw-bin-"
+	statePrefix = "/tmp/hw-e2e-"
+)
 
-// sweep ends what a test run that was killed has left on this machine. It is
-// known by the folder's name and by the lock file, which names the server.
-func sweep() {
-	left, _ := filepath.Glob(statePrefix + "*")
-	for _, dir := range left {
-		owner, _, _ := strings.Cut(strings.TrimPrefix(dir, statePrefix), "-")
-		pid, err := strconv.Atoi(owner)
-		if err != nil || syscall.Kill(pid, 0) == nil {
-			continue
+// abandoned returns the folders whose test run is no longer there.
+func abandoned(prefix string) []string {
+	var out []string
+	all, _ := filepath.Glob(prefix + "*")
+	for _, dir := range all {
+		owner, _, _ := strings.Cut(strings.TrimPrefix(dir, prefix), "-")
+		if pid, err := strconv.Atoi(owner); err == nil && syscall.Kill(pid, 0) != nil {
+			out = append(out, dir)
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		down := exec.CommandContext(ctx, "go", "run", "../../cmd/hedgeward", "down", "--purge", "--state", dir)
-		out, err := down.CombinedOutput()
-		cancel()
-		if err != nil {
+	}
+	return out
+}
+
+// sweep takes down what a test run that was killed has left on this machine,
+// with the program of this run.
+func sweep() {
+	for _, dir := range abandoned(statePrefix) {
+		out, status, err := run("down", "--purge", "--state", dir)
+		if err != nil || status != 0 {
 			fmt.Fprintf(os.Stderr, "e2e: %s is left of an earlier run and cannot be taken down: %v: %s\n", dir, err, out)
 		}
+	}
+	for _, dir := range abandoned(binPrefix) {
+		os.RemoveAll(dir)
 	}
 }

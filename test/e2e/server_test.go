@@ -84,6 +84,13 @@ func newServer(t *testing.T) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.serveFor(t)
+	return s
+}
+
+// serveFor starts the server for one test.
+func (s *server) serveFor(t *testing.T) {
+	t.Helper()
 	t.Cleanup(func() {
 		if err := s.end(); err != nil {
 			t.Errorf("take down %s: %v", s.state, err)
@@ -96,7 +103,6 @@ func newServer(t *testing.T) *server {
 		}
 	})
 	s.start(t)
-	return s
 }
 
 // common is the server that tests share.

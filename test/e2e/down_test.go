@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+)
+
+// foreign makes things with names like ours that are somebody else's, and checks
+// when the test ends that nobody has touched them.
+func foreign(t *testing.T) {
+	t.Helper()
+	const namespace, device = "hedgeward-i-00000000000f0e1d2", "hwf0e1d2"
+	for _, c := range []struct{ add, show, remove []string }{
+		{[]string{"netns", "add", namespace}, []string{"netns", "exec", namespace, "true"}, []string{"netns", "delete", namespace}},
+		{[]string{"link", "add", device, "type", "veth", "peer", "name", device + "p"}, []string{"link", "show", device}, []string{"link", "delete", device}},
+	} {
+		ip(t, c.add...)
+		t.Cleanup(func() {
+			ip(t, c.show...)
+			ip(t, c.remove...)
+		})
+	}
+}
+
+// ip runs the ip command and wants it to succeed.
+func ip(t *testing.T, args ...string) {
+	t.Helper()
+	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
+		t.Errorf("ip %s: %v: %s", strings.Join(args, " "), err, out)
+	}
+}
+
+// eventually waits for something that has no event to wait for.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	tick := time.NewTicker(brief)
+	defer tick.Stop()
+	limit := time.After(startTimeout)
+	for !is() {
+		select {
+		case <-tick.C:
+		case <-limit:
+			t.Fatalf("not after %s: %s", startTimeout, what)
+		}
+	}
+}
+
+// TestDownRemovesEveryTrace takes an installation off the machine, says what
+// went, touches nothing else, and lets it come back.
+func TestDownRemovesEveryTrace(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	foreign(t)
+	l := newLiveness(t, s)
+	two := l.launch(&ec2.RunInstancesInput{InstanceType: types.InstanceTypeT3Small, NetworkInterfaces: []types.InstanceNetworkInterfaceSpecification{
+		{DeviceIndex: aws.Int32(0), SubnetId: &l.subnet}, {DeviceIndex: aws.Int32(1), SubnetId: &l.subnet},
+	}})
+	l.awaitRunning(two)
+	before := l.seen()
+	if got := s.traces(); len(got) != len(s.devices)+1 {
+		t.Fatalf("on the machine are %v, want %v and %s", got, s.devices, s.pins())
+	}
+	s.refuses(t, []string{"state folder in use", "Ctrl-C"}, "down")
+	l.inForce("after a down that was refused")
+	status := s.command(t, "status")
+	for _, g := range []*guest{l.server, l.guest, two} {
+		if !strings.Contains(status, g.id) || !strings.Contains(status, g.eni) {
+			t.Errorf("status does not show %s and %s:\n%s", g.id, g.eni, status)
+		}
+	}
+	s.interrupt(t)
+	if status := s.command(t, "status"); !strings.Contains(status, "No server runs") || !strings.Contains(status, l.server.eni) {
+		t.Errorf("status without a server:\n%s", status)
+	}
+
+	out := s.command(t, "down")
+	for _, path := range s.devices {
+		kind := "namespace "
+		if strings.HasPrefix(path, "/sys/class/net/") {
+			kind = "link "
+		}
+		if !strings.Contains(out, "removed "+kind+filepath.Base(path)) {
+			t.Errorf("down does not say that it removed %s:\n%s", path, out)
+		}
+	}
+	if !strings.Contains(out, "removed "+s.pins()+"/") {
+		t.Errorf("down does not say that it removed pins:\n%s", out)
+	}
+	if left := s.traces(); len(left) > 0 {
+		t.Errorf("left on the machine: %v", left)
+	}
+	if _, err := os.Stat(s.state); err != nil {
+		t.Errorf("the state folder: %v", err)
+	}
+	if out := s.command(t, "down"); out != "There is nothing to remove.\n" {
+		t.Errorf("down for the second time says %q", out)
+	}
+	if status := s.command(t, "status"); !strings.Contains(status, "No interface is in force") {
+		t.Errorf("status after down:\n%s", status)
+	}
+
+	s.start(t)
+	l.reconnect()
+	l.awaitRunning(l.server, l.guest, two)
+	l.sameAs(before, "after down and up")
+	l.server.enter(t)
+	l.guest.enter(t)
+	l.server.listen(t, 80, 81, 8080)
+	l.open()
+	l.inForce("made anew")
+}
+
+// TestLeftoversOfALostStore starts on a state folder whose store is gone, as
+// after a restored backup: instances that nobody knows any more are removed, and
+// the new installation works.
+func TestLeftoversOfALostStore(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	l := newLiveness(t, s)
+	s.kill(t)
+	if err := os.RemoveAll(filepath.Join(s.state, "etcd")); err != nil {
+		t.Fatal(err)
+	}
+	// And a namespace whose devices a crashed run had not made yet.
+	const half = "i-0000000000000beef"
+	s.made(half)
+	ip(t, "netns", "add", "hedgeward-"+half)
+	ip(t, "-n", "hedgeward-"+half, "link", "set", "lo", "alias", "hedgeward "+half)
+	if err := os.MkdirAll(filepath.Join(s.state, "instances", half), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	left := s.devices
+	s.start(t)
+	eventually(t, "leftovers are removed", func() bool {
+		for _, path := range left {
+			if _, err := os.Lstat(path); err == nil {
+				return false
+			}
+		}
+		return true
+	})
+	s.devices = nil
+	l.world = newWorld(t, s, "us-east-1", inVPC)
+	again := l.run(l.group("web"))
+	if status := s.command(t, "status"); strings.Contains(status, l.server.eni) || !strings.Contains(status, again[0].eni) {
+		t.Errorf("status:\n%s", status)
+	}
+}
