@@ -34,6 +34,8 @@ var rooms = map[string]room{
 
 	"secgroup": {rank: 10, own: []string{"flow"}, why: "the nouns: pure values and their rules"},
 
+	"access": {rank: 15, own: []string{}, why: "pure judge of policy documents; knows neither store nor operations"},
+
 	"policy": {rank: 20, own: []string{"flow", "secgroup"}, why: "pure compiler: neither etcd nor eBPF, so that the oracle can be asked about it alone"},
 	"store":  {rank: 20, own: []string{"internal/clock"}, uses: []string{"go.etcd.io/etcd", "go.uber.org/zap"}, why: "the only package that talks to etcd; knows keys and bytes, no nouns"},
 
