@@ -78,7 +78,6 @@ var (
 	accountRegionSchema = schema[secgroup.AccountRegion]{
 		kind: AccountRegions, id: func(r *secgroup.AccountRegion) string { return ScopeID(r.Scope) },
 	}
-	accessKeySchema = schema[secgroup.AccessKey]{kind: AccessKeys, id: func(k *secgroup.AccessKey) string { return k.ID }}
 
 	vpcSchema = schema[secgroup.VPC]{
 		kind: VPCs, id: func(v *secgroup.VPC) string { return v.ID },
@@ -184,6 +183,9 @@ type Snapshot struct {
 	Accounts           Table[secgroup.Account]
 	AccountRegions     Table[secgroup.AccountRegion]
 	AccessKeys         Table[secgroup.AccessKey]
+	Users              Table[secgroup.User]
+	Roles              Table[secgroup.Role]
+	Policies           Table[secgroup.PolicyDocument]
 	VPCs               Table[secgroup.VPC]
 	Subnets            Table[secgroup.Subnet]
 	Groups             Table[secgroup.Group]
@@ -201,6 +203,9 @@ func newSnapshot() *Snapshot {
 		Accounts:           newTable(&accountSchema),
 		AccountRegions:     newTable(&accountRegionSchema),
 		AccessKeys:         newTable(&accessKeySchema),
+		Users:              newTable(&userSchema),
+		Roles:              newTable(&roleSchema),
+		Policies:           newTable(&policySchema),
 		VPCs:               newTable(&vpcSchema),
 		Subnets:            newTable(&subnetSchema),
 		Groups:             newTable(&groupSchema),
@@ -216,7 +221,7 @@ func newSnapshot() *Snapshot {
 // tables lists every table, for loading and copying.
 func (s *Snapshot) tables() []anyTable {
 	return []anyTable{
-		&s.Accounts, &s.AccountRegions, &s.AccessKeys, &s.VPCs, &s.Subnets, &s.Groups,
+		&s.Accounts, &s.AccountRegions, &s.AccessKeys, &s.Users, &s.Roles, &s.Policies, &s.VPCs, &s.Subnets, &s.Groups,
 		&s.Interfaces, &s.Instances, &s.PrefixLists, &s.PrefixListVersions, &s.Tokens,
 	}
 }

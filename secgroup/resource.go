@@ -29,8 +29,9 @@ type AccountRegion struct {
 
 // AccessKey is one credential of one principal.
 type AccessKey struct {
-	ID       string    `json:"id"` // AKIA…
-	Secret   string    `json:"secret"`
+	ID       string    `json:"id"`               // AKIA…
+	Secret   string    `json:"secret,omitempty"` // empty in the store: see Sealed
+	Sealed   []byte    `json:"sealed,omitempty"` // the secret as it is stored (docs/spec/ec2-api.md section 11.5)
 	Account  string    `json:"account"`
 	User     string    `json:"user"`   // user name; "root" is the account itself
 	UserID   string    `json:"userId"` // AIDA…, or the account id for root
