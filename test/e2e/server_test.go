@@ -105,16 +105,16 @@ func (s *server) serveFor(t *testing.T) {
 	s.start(t)
 }
 
-// common is the server that tests share.
-type common struct {
+// lazyServer is the server that tests share.
+type lazyServer struct {
 	once   sync.Once
 	server *server
 	err    error
 }
 
-var shared common
+var shared lazyServer
 
-func (c *common) started() bool { return c.server != nil }
+func (l *lazyServer) started() bool { return l.server != nil }
 
 // sharedServer returns the server that tests share, starting it for the first.
 func sharedServer(t *testing.T) *server {
