@@ -28,16 +28,19 @@ const (
 	Instances          Kind = "instance"
 	PrefixLists        Kind = "prefix-list"
 	PrefixListVersions Kind = "prefix-list-version"
+	Peerings           Kind = "vpc-peering"
+	RouteTables        Kind = "route-table"
+	GroupAssociations  Kind = "group-association"
 	Tokens             Kind = "token"
 	scopes             Kind = "scope"
 )
 
 // The indexes, by table.
 const (
-	ByScope      = "scope"       // VPCs, Subnets, Groups, Interfaces, Instances, PrefixLists, Tokens: ScopeValue
-	ByVPC        = "vpc"         // Subnets, Groups, Interfaces: VPC id
-	BySubnet     = "subnet"      // Interfaces: subnet id
-	ByGroup      = "group"       // Interfaces: id of each of its groups
+	ByScope      = "scope"       // what lives in an account's Region: ScopeValue; Peerings: of both sides
+	ByVPC        = "vpc"         // Subnets, Groups, Interfaces, RouteTables, GroupAssociations: VPC id; Peerings: of both sides
+	BySubnet     = "subnet"      // Interfaces: subnet id; RouteTables: of each subnet tied to it
+	ByGroup      = "group"       // Interfaces: id of each of its groups; GroupAssociations: group id
 	ByInstance   = "instance"    // Interfaces: id of the instance it is attached to
 	ByAddress    = "address"     // Interfaces: AddressValue of each address
 	ByMAC        = "mac"         // Interfaces: AddressValue of its hardware address
@@ -66,6 +69,9 @@ func ScopeID(s secgroup.Scope) string { return s.Account + "." + s.Region }
 
 // VersionID returns the id of a version of a prefix list in PrefixListVersions.
 func VersionID(list string, version int64) string { return list + "." + strconv.FormatInt(version, 10) }
+
+// GroupAssociationID returns the id of an association in GroupAssociations.
+func GroupAssociationID(group, vpc string) string { return group + "." + vpc }
 
 // TokenID returns the id under which a client token is remembered.
 func TokenID(s secgroup.Scope, operation, token string) string {
@@ -157,6 +163,37 @@ var (
 	prefixListVersionSchema = schema[secgroup.PrefixListVersion]{
 		kind: PrefixListVersions, id: func(v *secgroup.PrefixListVersion) string { return VersionID(v.List, v.Version) },
 	}
+	peeringSchema = schema[secgroup.Peering]{
+		kind: Peerings, id: func(p *secgroup.Peering) string { return p.ID },
+		indexes: []index[secgroup.Peering]{
+			{ByScope, func(p *secgroup.Peering) []string {
+				return distinct(ScopeValue(p.Requester.Scope), ScopeValue(p.Accepter.Scope))
+			}},
+			{ByVPC, func(p *secgroup.Peering) []string { return distinct(p.Requester.VPC, p.Accepter.VPC) }},
+		},
+	}
+	routeTableSchema = schema[secgroup.RouteTable]{
+		kind: RouteTables, id: func(t *secgroup.RouteTable) string { return t.ID },
+		indexes: []index[secgroup.RouteTable]{
+			{ByScope, func(t *secgroup.RouteTable) []string { return []string{ScopeValue(t.Scope)} }},
+			{ByVPC, func(t *secgroup.RouteTable) []string { return []string{t.VPC} }},
+			{BySubnet, func(t *secgroup.RouteTable) []string {
+				ids := make([]string, len(t.Subnets))
+				for i, a := range t.Subnets {
+					ids[i] = a.Subnet
+				}
+				return ids
+			}},
+		},
+	}
+	groupAssociationSchema = schema[secgroup.GroupAssociation]{
+		kind: GroupAssociations, id: func(a *secgroup.GroupAssociation) string { return GroupAssociationID(a.Group, a.VPC) },
+		indexes: []index[secgroup.GroupAssociation]{
+			{ByScope, func(a *secgroup.GroupAssociation) []string { return []string{ScopeValue(a.Scope)} }},
+			{ByVPC, func(a *secgroup.GroupAssociation) []string { return []string{a.VPC} }},
+			{ByGroup, func(a *secgroup.GroupAssociation) []string { return []string{a.Group} }},
+		},
+	}
 	tokenSchema = schema[secgroup.Token]{
 		kind: Tokens, id: func(t *secgroup.Token) string { return TokenID(t.Scope, t.Operation, t.Token) },
 		indexes: []index[secgroup.Token]{
@@ -164,6 +201,14 @@ var (
 		},
 	}
 )
+
+// distinct returns two values, or the one that both are.
+func distinct(a, b string) []string {
+	if a == b {
+		return []string{a}
+	}
+	return []string{a, b}
+}
 
 // peers returns the ids of one kind that a group's rules name, each once.
 func peers(g *secgroup.Group, id func(*secgroup.Peer) string) []string {
@@ -188,6 +233,9 @@ type Snapshot struct {
 	Policies           Table[secgroup.PolicyDocument]
 	VPCs               Table[secgroup.VPC]
 	Subnets            Table[secgroup.Subnet]
+	Peerings           Table[secgroup.Peering]
+	RouteTables        Table[secgroup.RouteTable]
+	GroupAssociations  Table[secgroup.GroupAssociation]
 	Groups             Table[secgroup.Group]
 	Interfaces         Table[secgroup.Interface]
 	Instances          Table[secgroup.Instance]
@@ -208,6 +256,9 @@ func newSnapshot() *Snapshot {
 		Policies:           newTable(&policySchema),
 		VPCs:               newTable(&vpcSchema),
 		Subnets:            newTable(&subnetSchema),
+		Peerings:           newTable(&peeringSchema),
+		RouteTables:        newTable(&routeTableSchema),
+		GroupAssociations:  newTable(&groupAssociationSchema),
 		Groups:             newTable(&groupSchema),
 		Interfaces:         newTable(&interfaceSchema),
 		Instances:          newTable(&instanceSchema),
@@ -221,7 +272,7 @@ func newSnapshot() *Snapshot {
 // tables lists every table, for loading and copying.
 func (s *Snapshot) tables() []anyTable {
 	return []anyTable{
-		&s.Accounts, &s.AccountRegions, &s.AccessKeys, &s.Users, &s.Roles, &s.Policies, &s.VPCs, &s.Subnets, &s.Groups,
+		&s.Accounts, &s.AccountRegions, &s.AccessKeys, &s.Users, &s.Roles, &s.Policies, &s.VPCs, &s.Subnets, &s.Peerings, &s.RouteTables, &s.GroupAssociations, &s.Groups,
 		&s.Interfaces, &s.Instances, &s.PrefixLists, &s.PrefixListVersions, &s.Tokens,
 	}
 }
