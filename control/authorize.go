@@ -37,7 +37,10 @@ func (s *Service) AuthorizeSecurityGroup(ctx context.Context, caller Caller, ref
 		}
 		next := *g
 		next.Rules = slices.Concat(g.Rules, rules)
-		if err := checkRuleQuota(g.Rules, next.Rules, s.quotas.RulesPerGroup); err != nil {
+		if err := checkRuleQuota(g.Rules, next.Rules, weights(tx.Snapshot), s.quotas.RulesPerGroup); err != nil {
+			return err
+		}
+		if err := s.checkListUsers(tx.Snapshot, g.ID, next.Rules); err != nil {
 			return err
 		}
 		if err := s.checkTagCount(tags); err != nil {

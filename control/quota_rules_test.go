@@ -58,7 +58,7 @@ func TestRuleQuota(t *testing.T) {
 		{"limit lowered, it grows", four(70), four(71), false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			err := checkRuleQuota(tt.before, tt.after, 60)
+			err := checkRuleQuota(tt.before, tt.after, nil, 60)
 			if tt.ok && err != nil {
 				t.Error(err)
 			}

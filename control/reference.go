@@ -90,14 +90,18 @@ func resolvePeers(snap *model.Snapshot, scope secgroup.Scope, vpc string, permis
 	return resolved, nil
 }
 
-// lookUpPeer returns the group that a pair names, nil when it names none. What a
-// request says about a group's owner and VPC must be true: a group of another
-// owner or VPC than asserted, like any prefix list, does not exist.
+// lookUpPeer returns the group that a pair names, nil when it names none; a
+// prefix list that it names must be there. What a request says about a group's
+// owner and VPC must be true: a group of another owner or VPC than asserted does
+// not exist.
 func lookUpPeer(snap *model.Snapshot, scope secgroup.Scope, pair *secgroup.Pair) (g *secgroup.Group, err error) {
 	name := pair.Group
 	switch {
 	case pair.PrefixList != "":
-		return nil, secgroup.Errorf("InvalidPrefixListID.NotFound", "The prefix list ID '%s' does not exist", pair.PrefixList)
+		if prefixListOf(snap, scope, pair.PrefixList) == nil {
+			err = unknownListInRule(pair.PrefixList)
+		}
+		return nil, err
 	case pair.Group != "":
 		g, err = findGroup(snap, scope, pair.Group)
 	case pair.GroupName != "":

@@ -27,6 +27,7 @@ func taggedThings(t *testing.T, s *Service) map[string]string {
 	return map[string]string{
 		VPCType: v.ID, SubnetType: n.ID, GroupType: v.DefaultGroup,
 		RuleType: s.Read().Groups.Get(v.DefaultGroup).Rules[1].ID, InterfaceType: "eni-1", InstanceType: "i-1",
+		PrefixListType: mustList(t, s, 1),
 	}
 }
 

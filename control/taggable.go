@@ -13,12 +13,13 @@ import (
 // The resource types that carry tags, as TagSpecification, DescribeTags and ARNs
 // spell them (docs/spec/ec2-api.md section 0.3).
 const (
-	GroupType     = "security-group"
-	RuleType      = "security-group-rule"
-	VPCType       = "vpc"
-	SubnetType    = "subnet"
-	InterfaceType = "network-interface"
-	InstanceType  = "instance"
+	GroupType      = "security-group"
+	RuleType       = "security-group-rule"
+	VPCType        = "vpc"
+	SubnetType     = "subnet"
+	InterfaceType  = "network-interface"
+	InstanceType   = "instance"
+	PrefixListType = "prefix-list"
 )
 
 // taggable is one resource type that carries tags: how it is found and changed.
@@ -52,6 +53,9 @@ var taggables = []taggable{
 	rowsOf(InstanceType, "i-", noInstance.one,
 		func(s *model.Snapshot) *model.Table[secgroup.Instance] { return &s.Instances },
 		func(i *secgroup.Instance) (string, secgroup.Scope, *secgroup.Tags) { return i.ID, i.Scope, &i.Tags }),
+	rowsOf(PrefixListType, "pl-", unknownListInRule,
+		func(s *model.Snapshot) *model.Table[secgroup.PrefixList] { return &s.PrefixLists },
+		func(l *secgroup.PrefixList) (string, secgroup.Scope, *secgroup.Tags) { return l.ID, l.Scope, &l.Tags }),
 }
 
 // rowsOf describes a resource type whose resources are rows of a table.

@@ -51,6 +51,6 @@ func (s *Service) remember(tx *model.Tx, scope secgroup.Scope, operation string,
 // forgotten reports whether a token is old and all it made is gone.
 func (s *Service) forgotten(snap *model.Snapshot, t *secgroup.Token) bool {
 	return s.now().Sub(t.Created) >= tokenLife && !slices.ContainsFunc(t.Resources, func(id string) bool {
-		return snap.Interfaces.Get(id) != nil || snap.Instances.Get(id) != nil
+		return snap.Interfaces.Get(id) != nil || snap.Instances.Get(id) != nil || snap.PrefixLists.Get(id) != nil
 	})
 }

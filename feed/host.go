@@ -153,6 +153,12 @@ func (h *Host) touched(snap *model.Snapshot, changed map[model.Ref]struct{}, all
 			if h.uses[ref.ID] > 0 {
 				groups.add(ref.ID)
 			}
+		case model.PrefixLists:
+			for g := range snap.Groups.By(model.ByPrefixList, ref.ID) {
+				if h.uses[g.ID] > 0 {
+					groups.add(g.ID)
+				}
+			}
 		case model.VPCs, model.Subnets:
 			for id, ifc := range h.interfaces {
 				if row := snap.Interfaces.Get(id); ifc.VPC == ref.ID || row != nil && row.Subnet == ref.ID {
@@ -220,12 +226,15 @@ func (h *Host) iface(snap *model.Snapshot, id string) *Interface {
 }
 
 // group returns a group's rules, nil unless an interface of the host carries it.
+// Of prefix lists that they name it has the newest entries; a list that is not
+// there has none.
 func (h *Host) group(snap *model.Snapshot, id string) *Group {
 	row := snap.Groups.Get(id)
 	if row == nil || h.uses[id] == 0 {
 		return nil
 	}
 	g := &Group{ID: id}
+	lists := map[string][]netip.Prefix{} // those of the group's rules, which share them
 	for i := range row.Rules {
 		r := &row.Rules[i]
 		dir := flow.Ingress
@@ -234,10 +243,27 @@ func (h *Host) group(snap *model.Snapshot, id string) *Group {
 		}
 		g.Rules[dir] = append(g.Rules[dir], policy.Rule{
 			ID: r.ID, Protocol: int(r.Protocol), From: int(r.From), To: int(r.To),
-			Peer: policy.Peer{Prefix: r.Peer.Prefix, Group: r.Peer.Group},
+			Peer: policy.Peer{Prefix: r.Peer.Prefix, Prefixes: entries(snap, lists, r.Peer.PrefixList), Group: r.Peer.Group},
 		})
 	}
 	return g
+}
+
+// entries returns the prefixes of a list, nil for no list. It keeps them in lists.
+func entries(snap *model.Snapshot, lists map[string][]netip.Prefix, id string) []netip.Prefix {
+	list := snap.PrefixLists.Get(id)
+	if list == nil {
+		return nil
+	}
+	if prefixes, ok := lists[id]; ok {
+		return prefixes
+	}
+	prefixes := make([]netip.Prefix, len(list.Entries))
+	for i, e := range list.Entries {
+		prefixes[i] = e.Prefix
+	}
+	lists[id] = prefixes
+	return prefixes
 }
 
 // updateAddresses brings the addresses of the given interfaces up to date. An

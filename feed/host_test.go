@@ -78,14 +78,18 @@ func (w *world) change(f func(*model.Tx)) {
 func mutate(rng *rand.Rand, tx *model.Tx) {
 	v := rng.IntN(2)
 	vpc, groupID := fmt.Sprint("vpc-", v), func() string { return fmt.Sprintf("sg-%d-%d", v, rng.IntN(4)) }
-	switch n := rng.IntN(10); {
+	list := func() string { return fmt.Sprint("pl-", rng.IntN(3)) }
+	switch n := rng.IntN(12); {
 	case n < 3: // a group with rules that name groups, or none
 		g := &secgroup.Group{ID: groupID(), VPC: vpc}
 		for i := range rng.IntN(4) {
 			r := secgroup.Rule{ID: fmt.Sprint("sgr-", rng.IntN(1000)), RuleKey: secgroup.RuleKey{Egress: i%2 == 1, Protocol: secgroup.TCP, From: int32(rng.IntN(3)), To: 5}}
-			if rng.IntN(3) > 0 {
+			switch rng.IntN(4) {
+			case 0, 1:
 				r.Peer.Group = groupID()
-			} else {
+			case 2:
+				r.Peer.PrefixList = list()
+			default:
 				r.Peer.Prefix = netip.MustParsePrefix("10.0.0.0/8")
 			}
 			g.Rules = append(g.Rules, r)
@@ -118,6 +122,14 @@ func mutate(rng *rand.Rand, tx *model.Tx) {
 			ifc.Attachment = &secgroup.Attachment{Instance: fmt.Sprint("i-", rng.IntN(4)), DeviceIndex: rng.IntN(2)}
 		}
 		tx.Interfaces.Put(ifc)
+	case n < 11: // a prefix list with other entries, or none
+		l := &secgroup.PrefixList{ID: list(), Version: rng.Int64N(1000)}
+		for i := range rng.IntN(4) {
+			l.Entries = append(l.Entries, secgroup.PrefixListEntry{Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(11 + i)}), 8+rng.IntN(2))})
+		}
+		tx.PrefixLists.Put(l)
+	case n < 12 && rng.IntN(2) == 0:
+		tx.PrefixLists.Delete(list())
 	default:
 		tx.Interfaces.Delete(fmt.Sprintf("eni-%d-%d", v, rng.IntN(5)))
 	}
@@ -149,6 +161,18 @@ func (t *told) take(d *Delta) {
 	merge(t.Addresses, d.Addresses)
 }
 
+// listed returns how many entries of prefix lists a receiver knows.
+func listed(t *told) (n int) {
+	for _, g := range t.Groups {
+		for _, rules := range g.Rules {
+			for _, r := range rules {
+				n += len(r.Peer.Prefixes)
+			}
+		}
+	}
+	return n
+}
+
 // drain applies Update until nothing is pending.
 func drain(t *told, h *Host, snap *model.Snapshot, changed map[model.Ref]struct{}, all bool) {
 	t.take(h.Update(snap, changed, all))
@@ -163,7 +187,8 @@ func TestFollowingEqualsBeingToldAnew(t *testing.T) {
 	sub := w.model.Subscribe()
 	defer sub.Close()
 	host, follower := NewHost("here"), newTold()
-	most := 0 // addresses with groups that the host was told of at one time
+	most := 0    // addresses with groups that the host was told of at one time
+	entries := 0 // of prefix lists, likewise
 	for step := range 400 {
 		w.change(func(tx *model.Tx) {
 			for range 1 + rng.IntN(3) {
@@ -182,14 +207,14 @@ func TestFollowingEqualsBeingToldAnew(t *testing.T) {
 		for _, a := range follower.Addresses {
 			named += len(a.Groups)
 		}
-		most = max(most, named)
+		most, entries = max(most, named), max(entries, listed(follower))
 		anew := newTold()
 		drain(anew, NewHost("here"), snap, nil, true)
 		if d := cmp.Diff(anew, follower, comparePrefixes); d != "" {
 			t.Fatalf("step %d: a follower (+) differs from one told anew (-):\n%s", step, d)
 		}
 	}
-	if most == 0 {
+	if most == 0 || entries == 0 {
 		t.Error("the walk never told the host anything: it tests nothing")
 	}
 }
