@@ -159,7 +159,7 @@ func (a *Agent) destroyLeftovers() {
 func (a *Agent) spec(want *feed.Instance) (instance.Spec, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	spec := instance.Spec{ID: want.ID, UserData: want.UserData, FirstBoot: want.FirstBoot}
+	spec := instance.Spec{ID: want.ID, UserData: want.UserData, FirstBoot: want.FirstBoot, Reboots: want.Reboots}
 	for _, id := range want.Interfaces {
 		ifc := a.interfaces[id]
 		if ifc == nil {

@@ -34,6 +34,11 @@ func (a *Addressing) fixed() bool {
 // while no instance type limits it further.
 const maxAddresses = 50
 
+var (
+	errNoIPv4Block = secgroup.Errorf("InvalidParameterValue", "The subnet does not have an IPv4 CIDR block associated")
+	errNoIPv6Block = secgroup.Errorf("InvalidParameterValue", "The subnet does not have an IPv6 CIDR block associated")
+)
+
 var errManyAddresses = secgroup.Errorf("PrivateIpAddressLimitExceeded", "Number of private addresses will exceed limit.")
 
 // addresses chooses the addresses of a new interface in subnet, the IPv4 primary
@@ -42,7 +47,7 @@ var errManyAddresses = secgroup.Errorf("PrivateIpAddressLimitExceeded", "Number 
 func addresses(tx *model.Tx, subnet *secgroup.Subnet, a *Addressing) (ipv4, ipv6 []netip.Addr, err error) {
 	if !subnet.CIDR.IsValid() {
 		if a.Primary.IsValid() || len(a.Secondary) > 0 || a.MoreIPv4 > 0 {
-			return nil, nil, secgroup.Errorf("InvalidParameterValue", "The subnet does not have an IPv4 CIDR block associated")
+			return nil, nil, errNoIPv4Block
 		}
 	} else {
 		wanted := a.Secondary
@@ -72,7 +77,7 @@ func addresses(tx *model.Tx, subnet *secgroup.Subnet, a *Addressing) (ipv4, ipv6
 		return ipv4, nil, nil
 	}
 	if subnet.IPv6 == nil {
-		return nil, nil, secgroup.Errorf("InvalidParameterValue", "The subnet does not have an IPv6 CIDR block associated")
+		return nil, nil, errNoIPv6Block
 	}
 	ipv6, err = fromBlock(tx, subnet.VPC, subnet.IPv6.Prefix, a.IPv6, more)
 	return ipv4, ipv6, err

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/secgroup"
@@ -35,25 +36,97 @@ func (s *Service) EnsureRegion(ctx context.Context, scope secgroup.Scope) error 
 		}
 		born := &secgroup.AccountRegion{Scope: scope, DHCPOptions: newID("dopt"), Created: s.now().UTC()}
 		tx.AccountRegions.Put(born)
-		v := newVPC(born, defaultBlock, born.Created)
-		v.Default, v.DNSHostnames = true, true
-		putVPC(tx, v)
-		for i, zone := range region.Zones {
-			block, ok := nthSubnet(defaultBlock, defaultSubnetBits, i)
-			if !ok {
-				break // more zones than the block has room for
-			}
-			tx.Subnets.Put(&secgroup.Subnet{
-				Scope: scope, ID: newID("subnet"), VPC: v.ID, CIDR: block, Zone: zone.Name, ZoneID: zone.ID,
-				DefaultForZone: true, MapPublicIP: true, Created: born.Created,
-			})
-		}
+		putDefaultVPC(tx, born, region.Zones, born.Created)
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("prepare Region %s for account %s: %w", scope.Region, scope.Account, err)
 	}
 	return nil
+}
+
+// putDefaultVPC stores a default VPC with a subnet in each zone.
+func putDefaultVPC(tx *model.Tx, born *secgroup.AccountRegion, zones []Zone, now time.Time) *secgroup.VPC {
+	v := newVPC(born, defaultBlock, now)
+	v.Default, v.DNSHostnames = true, true
+	putVPC(tx, v)
+	for i, zone := range zones {
+		block, ok := nthSubnet(defaultBlock, defaultSubnetBits, i)
+		if !ok {
+			break // more zones than the block has room for
+		}
+		tx.Subnets.Put(newDefaultSubnet(v, zone, block, now))
+	}
+	return v
+}
+
+func newDefaultSubnet(v *secgroup.VPC, zone Zone, block netip.Prefix, now time.Time) *secgroup.Subnet {
+	return &secgroup.Subnet{
+		Scope: v.Scope, ID: newID(secgroup.SubnetPrefix), VPC: v.ID, CIDR: block, Zone: zone.Name, ZoneID: zone.ID,
+		DefaultForZone: true, MapPublicIP: true, Created: now,
+	}
+}
+
+// CreateDefaultVPC makes a default VPC where its owner deleted the first one
+// (docs/spec/ec2-api.md section 4.2).
+//
+// Errors: DefaultVpcAlreadyExists, VpcLimitExceeded.
+func (s *Service) CreateDefaultVPC(ctx context.Context, caller Caller) (made *secgroup.VPC, err error) {
+	region, _ := s.Region(caller.Region)
+	err = s.write(ctx, caller.Scope, func(tx *model.Tx) error {
+		if DefaultVPC(tx.Snapshot, caller.Scope) != nil {
+			return secgroup.Errorf("DefaultVpcAlreadyExists", "A Default VPC already exists for this account in this region.")
+		}
+		if full(&tx.VPCs, caller.Scope, s.quotas.VPCsPerRegion) {
+			return errManyVPCs
+		}
+		made = putDefaultVPC(tx, tx.AccountRegions.Get(model.ScopeID(caller.Scope)), region.Zones, s.now().UTC())
+		return nil
+	})
+	return made, err
+}
+
+// CreateDefaultSubnet makes the default subnet of a zone in the default VPC: the
+// first block of its size that is free.
+//
+// Errors: DefaultVpcDoesNotExist, InvalidParameterValue (zone),
+// DefaultSubnetAlreadyExistsInAvailabilityZone, InsufficientCidrBlocks,
+// SubnetLimitExceeded.
+func (s *Service) CreateDefaultSubnet(ctx context.Context, caller Caller, zoneName, zoneID string) (made *secgroup.Subnet, err error) {
+	err = s.write(ctx, caller.Scope, func(tx *model.Tx) error {
+		v := DefaultVPC(tx.Snapshot, caller.Scope)
+		if v == nil {
+			return secgroup.Errorf("DefaultVpcDoesNotExist", "There is no default VPC in which to carry out the operation.")
+		}
+		zone, err := s.zone(caller.Region, zoneName, zoneID)
+		if err != nil {
+			return err
+		}
+		count := 0
+		for n := range tx.Subnets.By(model.ByVPC, v.ID) {
+			if count++; n.DefaultForZone && n.Zone == zone.Name {
+				return secgroup.Errorf("DefaultSubnetAlreadyExistsInAvailabilityZone", "'%s' is already the default subnet in %s.", n.ID, zone.Name)
+			}
+		}
+		if count >= s.quotas.SubnetsPerVPC {
+			return errManySubnets
+		}
+		for i := 0; ; i++ {
+			block, ok := nthSubnet(v.CIDRs[0].Prefix, defaultSubnetBits, i)
+			if !ok {
+				return secgroup.Errorf("InsufficientCidrBlocks", "The default VPC '%s' has no free block of size /%d.", v.ID, defaultSubnetBits)
+			}
+			made = newDefaultSubnet(v, zone, block, s.now().UTC())
+			if fits(tx, v, made) == nil {
+				tx.Subnets.Put(made)
+				return nil
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return made, nil
 }
 
 // AccountRegion returns what EnsureRegion made for the scope, nil before.

@@ -54,6 +54,27 @@ func (s *Service) StopInstances(ctx context.Context, caller Caller, ids ...strin
 	})
 }
 
+// RebootInstances has everything that runs inside running instances ended, as a
+// machine that starts anew does. State, addresses and interfaces stay, and so do
+// the flows that rules admitted.
+func (s *Service) RebootInstances(ctx context.Context, caller Caller, ids ...string) error {
+	return s.write(ctx, caller.Scope, func(tx *model.Tx) error {
+		found, err := instancesOf(tx.Snapshot, caller.Scope, ids...)
+		if err != nil {
+			return err
+		}
+		for _, was := range found {
+			if was.State != secgroup.Running {
+				return secgroup.Errorf("IncorrectInstanceState", "The instance '%s' is not in a state from which it can be rebooted.", was.ID)
+			}
+			in := *was
+			in.Reboots++
+			tx.Instances.Put(&in)
+		}
+		return nil
+	})
+}
+
 // TerminateInstances ends instances in whatever state they are. Their interfaces
 // go or become available at once, so that their groups can be deleted.
 func (s *Service) TerminateInstances(ctx context.Context, caller Caller, ids ...string) ([]StateChange, error) {

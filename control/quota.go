@@ -12,6 +12,7 @@ type Quotas struct {
 	InstancesPerRegion    int // 5000, terminated ones not counted
 	VPCsPerRegion         int // 5
 	SubnetsPerVPC         int // 200
+	BlocksPerVPC          int // 5, of each address family; 6 at most: interfaces know 12 blocks of their VPC
 	TagsPerResource       int // 50
 	PrefixListsPerRegion  int // 100
 	EntriesPerPrefixList  int // 1000: the largest size of a list
@@ -25,7 +26,7 @@ func (q Quotas) withDefaults() Quotas {
 		value int
 	}{
 		{&q.GroupsPerRegion, 2500}, {&q.RulesPerGroup, 60}, {&q.GroupsPerInterface, 5},
-		{&q.InterfacesPerRegion, 5000}, {&q.InstancesPerRegion, 5000}, {&q.VPCsPerRegion, 5}, {&q.SubnetsPerVPC, 200}, {&q.TagsPerResource, 50},
+		{&q.InterfacesPerRegion, 5000}, {&q.InstancesPerRegion, 5000}, {&q.VPCsPerRegion, 5}, {&q.SubnetsPerVPC, 200}, {&q.BlocksPerVPC, 5}, {&q.TagsPerResource, 50},
 		{&q.PrefixListsPerRegion, 100}, {&q.EntriesPerPrefixList, 1000}, {&q.VersionsPerPrefixList, 1000}, {&q.GroupsPerPrefixList, 5000},
 	} {
 		if *d.field == 0 {

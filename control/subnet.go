@@ -54,7 +54,7 @@ func (s *Service) CreateSubnet(ctx context.Context, caller Caller, want SubnetRe
 			count++
 		}
 		if count >= s.quotas.SubnetsPerVPC {
-			return secgroup.Errorf("SubnetLimitExceeded", "The maximum number of subnets has been reached.")
+			return errManySubnets
 		}
 		if err := s.checkTagCount(want.Tags); err != nil {
 			return err
@@ -67,6 +67,8 @@ func (s *Service) CreateSubnet(ctx context.Context, caller Caller, want SubnetRe
 	}
 	return made, nil
 }
+
+var errManySubnets = secgroup.Errorf("SubnetLimitExceeded", "The maximum number of subnets has been reached.")
 
 // zone returns the Region's zone of that name or, when name is empty, of that
 // id; the first one when both are.
@@ -90,7 +92,7 @@ func (s *Service) zone(region, name, id string) (Zone, error) {
 		value, parameter, strings.Join(offered, ", "))
 }
 
-// fits reports why a new subnet has no place in the VPC: its blocks must be
+// fits reports why a subnet, new or changed, has no place in the VPC: its blocks must be
 // within the VPC's and overlap no other subnet's.
 func fits(tx *model.Tx, v *secgroup.VPC, n *secgroup.Subnet) error {
 	families := []struct {
@@ -109,6 +111,9 @@ func fits(tx *model.Tx, v *secgroup.VPC, n *secgroup.Subnet) error {
 		}
 	}
 	for other := range tx.Subnets.By(model.ByVPC, v.ID) {
+		if other.ID == n.ID {
+			continue // a block that it has already stays out of its own way
+		}
 		for _, f := range families {
 			// An invalid block overlaps nothing.
 			if f.block.Overlaps(other.CIDR) || f.block.Overlaps(ipv6Of(other)) {

@@ -39,12 +39,8 @@ func (s *Service) CreateVPC(ctx context.Context, caller Caller, want VPCRequest)
 	}
 	var made *secgroup.VPC
 	err := s.write(ctx, caller.Scope, func(tx *model.Tx) error {
-		count := 0
-		for range tx.VPCs.By(model.ByScope, model.ScopeValue(caller.Scope)) {
-			count++
-		}
-		if count >= s.quotas.VPCsPerRegion {
-			return secgroup.Errorf("VpcLimitExceeded", "The maximum number of VPCs has been reached.")
+		if full(&tx.VPCs, caller.Scope, s.quotas.VPCsPerRegion) {
+			return errManyVPCs
 		}
 		if err := s.checkTagCount(want.Tags); err != nil {
 			return err
@@ -65,6 +61,8 @@ func (s *Service) CreateVPC(ctx context.Context, caller Caller, want VPCRequest)
 	}
 	return made, nil
 }
+
+var errManyVPCs = secgroup.Errorf("VpcLimitExceeded", "The maximum number of VPCs has been reached.")
 
 // validBits reports whether a VPC or subnet may have an IPv4 block of that
 // length.

@@ -34,6 +34,7 @@ type Instance struct {
 	Interfaces []string // ids, ordered by device index
 	UserData   []byte
 	FirstBoot  bool // it has never run before
+	Reboots    int  // programs inside end whenever this grows
 }
 
 // Interface is one interface of an instance of the host that is to be in force.

@@ -176,7 +176,7 @@ func (h *Host) instance(snap *model.Snapshot, id string) *Instance {
 	if row == nil || row.Host != h.name || row.State == secgroup.Terminated {
 		return nil
 	}
-	out := &Instance{ID: id, State: row.State, UserData: row.UserData, FirstBoot: row.Boots <= 1 && row.State == secgroup.Pending}
+	out := &Instance{ID: id, State: row.State, UserData: row.UserData, FirstBoot: row.Boots <= 1 && row.State == secgroup.Pending, Reboots: row.Reboots}
 	attached := slices.Collect(snap.Interfaces.By(model.ByInstance, id))
 	slices.SortFunc(attached, func(a, b *secgroup.Interface) int {
 		return cmp.Compare(a.Attachment.DeviceIndex, b.Attachment.DeviceIndex)

@@ -41,8 +41,10 @@ func (w *wiring) removeOthers(wanted []Interface) error {
 		if peer == nil || keep[peer.Attrs().Name] {
 			continue
 		}
-		if err := deleteLink(w.host, peer.Attrs().Name); err != nil {
-			return err
+		// By index: its interface may be another instance's by now, which makes a
+		// device of the same name.
+		if err := w.host.LinkDel(peer); err != nil && !absent(err) {
+			return fmt.Errorf("delete %s: %w", peer.Attrs().Name, err)
 		}
 	}
 	return nil

@@ -69,6 +69,9 @@ type Attach func(interfaceID, device string, ifindex int) error
 // over what an earlier process left, corrects what differs and removes the
 // interfaces that are no longer wanted. Calling it again changes nothing.
 //
+// If the instance was rebooted since the last call, Ensure first ends the programs
+// that live in it, as Destroy does.
+//
 // It calls attach once for each wanted interface, in the order of device
 // indexes, while the host's end is down if it is new. Only then it brings the
 // device up; if attach fails it takes the device down. What goes wrong with one
@@ -87,11 +90,14 @@ func (n *Netns) Ensure(ctx context.Context, spec Spec, attach Attach) error {
 	if err := os.MkdirAll(n.stateDir(spec.ID), 0o700); err != nil {
 		return fmt.Errorf("instance %s: make its folder: %w", spec.ID, err)
 	}
-	ns, err := n.namespace(spec.ID, spec.hostname())
+	ns, fresh, err := n.namespace(spec.ID, spec.hostname())
 	if err != nil {
 		return err
 	}
 	defer ns.Close()
+	if err := n.reboot(ctx, ns, spec, fresh); err != nil {
+		return err
+	}
 	host, err := hostHandle()
 	if err != nil {
 		return err
@@ -123,32 +129,34 @@ func (n *Netns) Ensure(ctx context.Context, spec Spec, attach Attach) error {
 	return nil
 }
 
-// namespace opens the instance's namespace and makes it first if need be.
-func (n *Netns) namespace(id, host string) (*namespace, error) {
-	ns, err := openNamespace(id)
+// namespace opens the instance's namespace and makes it first if need be; fresh
+// reports whether it did.
+func (n *Netns) namespace(id, host string) (ns *namespace, fresh bool, err error) {
+	ns, err = openNamespace(id)
 	if errors.Is(err, errBroken) {
 		n.cfg.Log.Info("replacing a name without a namespace", "instance", id)
 		if err := removeName(id); err != nil {
-			return nil, fmt.Errorf("instance %s: %w", id, err)
+			return nil, false, fmt.Errorf("instance %s: %w", id, err)
 		}
 		err = ErrNotFound
 	}
 	if errors.Is(err, ErrNotFound) || errors.Is(err, errBroken) {
 		if err := createNamespace(id, host); err != nil {
-			return nil, err
+			return nil, false, err
 		}
+		fresh = true
 		ns, err = openNamespace(id)
 	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if ns.host != host {
 		if err := setHostname(ns.link, id, host); err != nil {
 			ns.Close()
-			return nil, fmt.Errorf("instance %s: %w", id, err)
+			return nil, false, fmt.Errorf("instance %s: %w", id, err)
 		}
 	}
-	return ns, nil
+	return ns, fresh, nil
 }
 
 // Destroy ends the programs that live in the instance (TERM, a wait of

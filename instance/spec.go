@@ -33,6 +33,7 @@ type Spec struct {
 	Interfaces []Interface
 	UserData   []byte // run at first boot if it starts with "#!", otherwise not used
 	FirstBoot  bool   // user data may run; it runs once however often Ensure is called
+	Reboots    int    // how often it was rebooted so far
 }
 
 const (

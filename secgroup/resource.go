@@ -68,6 +68,7 @@ type VPC struct {
 	DefaultGroup   string            `json:"defaultGroup"`
 	DNSSupport     bool              `json:"dnsSupport"`
 	DNSHostnames   bool              `json:"dnsHostnames"`
+	UsageMetrics   bool              `json:"usageMetrics,omitempty"` // kept to be shown: nothing measures
 	Tags           Tags              `json:"tags,omitempty"`
 	Created        time.Time         `json:"created"`
 }
@@ -77,10 +78,11 @@ type Subnet struct {
 	Scope
 	ID                 string           `json:"id"`
 	VPC                string           `json:"vpc"`
-	CIDR               netip.Prefix     `json:"cidr"`           // IPv4; invalid when IPv6-only
-	IPv6               *CIDRAssociation `json:"ipv6,omitempty"` // nil without IPv6
-	Zone               string           `json:"zone"`           // e.g. "us-east-1a"
-	ZoneID             string           `json:"zoneId"`         // e.g. "use1-az1"
+	CIDR               netip.Prefix     `json:"cidr"`                 // IPv4; invalid when IPv6-only
+	IPv6               *CIDRAssociation `json:"ipv6,omitempty"`       // nil without IPv6
+	FormerIPv6         *CIDRAssociation `json:"formerIpv6,omitempty"` // the last one given up, for clients that wait to see that; nil without
+	Zone               string           `json:"zone"`                 // e.g. "us-east-1a"
+	ZoneID             string           `json:"zoneId"`               // e.g. "use1-az1"
 	DefaultForZone     bool             `json:"defaultForZone,omitempty"`
 	MapPublicIP        bool             `json:"mapPublicIp,omitempty"`
 	AssignIPv6OnCreate bool             `json:"assignIpv6OnCreate,omitempty"`
@@ -189,10 +191,11 @@ type Instance struct {
 	Reason       string        `json:"reason,omitempty"` // of the last stop or end, "CODE: text"; empty while it runs
 	ReasonAt     time.Time     `json:"reasonAt,omitzero"`
 	Zone         string        `json:"zone"`
-	VPC          string        `json:"vpc,omitempty"`    // empty once terminated
-	Subnet       string        `json:"subnet,omitempty"` // of the primary interface; empty once terminated
-	Host         string        `json:"host"`             // the agent that runs it
-	Boots        int           `json:"boots"`            // user data runs when this turns 1
+	VPC          string        `json:"vpc,omitempty"`     // empty once terminated
+	Subnet       string        `json:"subnet,omitempty"`  // of the primary interface; empty once terminated
+	Host         string        `json:"host"`              // the agent that runs it
+	Boots        int           `json:"boots"`             // user data runs when this turns 1
+	Reboots      int           `json:"reboots,omitempty"` // programs inside end whenever this grows
 	ClientToken  string        `json:"clientToken,omitempty"`
 	Options      Options       `json:"options,omitzero"`
 	Tags         Tags          `json:"tags,omitempty"`
