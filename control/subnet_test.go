@@ -26,11 +26,11 @@ func TestCreateSubnet(t *testing.T) {
 	if free := FreeAddresses(s.Read(), n); free != 251 {
 		t.Errorf("%d addresses free", free)
 	}
-	native, err := s.CreateSubnet(t.Context(), alice, SubnetRequest{VPC: v.ID, IPv6: netip.PrefixFrom(first.Addr().Next(), 64)})
+	_, err = s.CreateSubnet(t.Context(), alice, SubnetRequest{VPC: v.ID, IPv6: netip.PrefixFrom(first.Addr().Next(), 64)})
 	refused(t, err, "InvalidSubnet.Conflict: The CIDR '"+netip.PrefixFrom(first.Addr().Next(), 64).String()+"' conflicts with another subnet")
 	bytes := first.Addr().As16()
 	bytes[7] = 1
-	native, err = s.CreateSubnet(t.Context(), alice, SubnetRequest{VPC: v.ID, IPv6: netip.PrefixFrom(netip.AddrFrom16(bytes), 64)})
+	native, err := s.CreateSubnet(t.Context(), alice, SubnetRequest{VPC: v.ID, IPv6: netip.PrefixFrom(netip.AddrFrom16(bytes), 64)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func (s *state) lock() (release func(), err error) {
 		f.Close()
 		return nil, fmt.Errorf("%w: process %s works on %s", errHeld, strings.TrimSpace(string(pid)), s.dir)
 	}
-	if err := f.Truncate(0); err == nil {
+	if err = f.Truncate(0); err == nil {
 		_, err = fmt.Fprintln(f, os.Getpid())
 	}
 	if err != nil {
