@@ -213,8 +213,38 @@ func TestWhatCannotBeLaunchedIsTerminatedWithTheReason(t *testing.T) {
 	r := newRig(t, newStrictKernel(t), driver)
 	r.Apply(worldOfOne(5, secgroup.Pending))
 	got := r.report()
-	if got.state != secgroup.Terminated || !strings.Contains(got.detail, "Server.InternalError") || !strings.Contains(got.detail, "no namespaces left") {
+	if got.state != secgroup.Terminated || got.detail != "no namespaces left" {
 		t.Errorf("reported %+v", got)
+	}
+}
+
+func TestALaunchThatIsTerminatedMeanwhileIsNoFailure(t *testing.T) {
+	driver := newFakeDriver()
+	r := newRig(t, newStrictKernel(t), driver)
+	driver.ensuring = func() {
+		driver.broken = errors.New("the interface is no longer wanted")
+		r.Apply(&feed.Delta{
+			Revision:   6,
+			Instances:  map[string]*feed.Instance{"i-1": {ID: "i-1", State: secgroup.ShuttingDown}},
+			Interfaces: map[string]*feed.Interface{"eni-1": nil},
+		})
+	}
+	r.Apply(worldOfOne(5, secgroup.Pending))
+	if got := r.report(); got != (reported{"i-1", secgroup.Terminated, ""}) {
+		t.Errorf("reported %+v; want it terminated as the caller asked, without a reason", got)
+	}
+	if faults := r.Status().Faults; len(faults) > 0 {
+		t.Errorf("faults %v", faults)
+	}
+}
+
+func TestAnAddressThatIsGoneAlreadyIsNoFault(t *testing.T) {
+	r := newRig(t, newStrictKernel(t), newFakeDriver())
+	r.Apply(&feed.Delta{Revision: 5, Addresses: map[feed.AddressKey]*feed.Address{
+		{VPC: "vpc-1", Addr: netip.MustParseAddr("10.0.0.9")}: nil,
+	}})
+	if faults := r.Status().Faults; len(faults) > 0 {
+		t.Errorf("faults %v", faults)
 	}
 }
 

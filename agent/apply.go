@@ -170,7 +170,11 @@ func (a *Agent) tellAddress(key feed.AddressKey) {
 	a.try("address "+key.Addr.String()+" in "+key.VPC, func() error {
 		want := a.addresses[key]
 		if want == nil {
-			return a.cfg.Datapath.DeleteAddress(key.VPC, key.Addr)
+			err := a.cfg.Datapath.DeleteAddress(key.VPC, key.Addr)
+			if errors.Is(err, datapath.ErrNotFound) {
+				return nil // never told, or gone with its interface
+			}
+			return err
 		}
 		told := datapath.Address{VPC: key.VPC, Addr: key.Addr, Groups: want.Groups}
 		if want.Local && a.isAttached(want.Interface) {

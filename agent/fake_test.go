@@ -84,7 +84,11 @@ func (k *strictKernel) PutAddress(a datapath.Address) error {
 }
 
 func (k *strictKernel) DeleteAddress(vpc string, addr netip.Addr) error {
-	delete(k.addresses, feed.AddressKey{VPC: vpc, Addr: addr})
+	key := feed.AddressKey{VPC: vpc, Addr: addr}
+	if _, there := k.addresses[key]; !there {
+		return fmt.Errorf("address %s %w", addr, datapath.ErrNotFound)
+	}
+	delete(k.addresses, key)
 	return nil
 }
 
@@ -122,6 +126,7 @@ type fakeDriver struct {
 	mu         sync.Mutex
 	broken     error
 	up         map[string][]string // instance -> interfaces that are up
+	ensuring   func()              // called by Ensure first
 	destroying func()              // called by Destroy first
 	changed    chan struct{}       // capacity 100: one for every call
 }
@@ -134,6 +139,9 @@ func (d *fakeDriver) Ensure(_ context.Context, s instance.Spec, attach instance.
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	defer func() { d.changed <- struct{}{} }()
+	if d.ensuring != nil {
+		d.ensuring()
+	}
 	if d.broken != nil {
 		return d.broken
 	}

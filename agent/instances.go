@@ -4,6 +4,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -64,6 +65,9 @@ func (a *Agent) serve(ctx context.Context, w *worker) {
 		want, unwanted := a.instances[w.id], a.closedOf(w.id)
 		a.mu.Unlock()
 		err := a.bring(ctx, w.id, want)
+		if errors.Is(err, errOvertaken) {
+			continue
+		}
 		a.mu.Lock()
 		if err == nil {
 			for _, id := range unwanted { // their devices went with what was brought in line
@@ -83,6 +87,16 @@ func (a *Agent) serve(ctx context.Context, w *worker) {
 	}
 }
 
+// errOvertaken reports that an instance could not be made what it was wanted to
+// be, and that something else is wanted by now: its worker has been woken again.
+var errOvertaken = errors.New("no longer wanted so")
+
+func (a *Agent) overtaken(id string, want *feed.Instance) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.instances[id] != want
+}
+
 // bring makes one instance what it is wanted to be and reports that it is.
 func (a *Agent) bring(ctx context.Context, id string, want *feed.Instance) error {
 	if want == nil {
@@ -94,13 +108,16 @@ func (a *Agent) bring(ctx context.Context, id string, want *feed.Instance) error
 		if err == nil {
 			err = a.cfg.Driver.Ensure(ctx, spec, a.attach)
 		}
+		if err != nil && a.overtaken(id, want) {
+			return errOvertaken
+		}
 		if want.State == secgroup.Running || ctx.Err() != nil {
 			return err
 		}
 		if err != nil {
 			// EC2 gives up on an instance that it cannot launch and says why.
 			a.cfg.Log.Error("cannot launch", "instance", id, "error", err)
-			return a.cfg.Report(ctx, id, secgroup.Terminated, "Server.InternalError: "+err.Error())
+			return a.cfg.Report(ctx, id, secgroup.Terminated, err.Error())
 		}
 		return a.cfg.Report(ctx, id, secgroup.Running, "")
 	case secgroup.Stopping:
