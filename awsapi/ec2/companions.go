@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/hedgeward/hedgeward/awsapi"
+	"github.com/hedgeward/hedgeward/awsapi/ec2/ec2types"
 	"github.com/hedgeward/hedgeward/control"
 	"github.com/hedgeward/hedgeward/secgroup"
 )
@@ -22,6 +23,8 @@ func (s *Service) companionOperations() []awsapi.Operation {
 		operation(s, "DescribeRouteTables", s.describeRouteTables),
 		operation(s, "DescribeNetworkAcls", s.describeNetworkACLs),
 		operation(s, "DescribeDhcpOptions", s.describeDHCPOptions),
+		operation(s, "DescribeVpcClassicLink", noClassicLink[ec2types.DescribeVpcClassicLinkRequest, ec2types.DescribeVpcClassicLinkResult]),
+		operation(s, "DescribeVpcClassicLinkDnsSupport", noClassicLink[ec2types.DescribeVpcClassicLinkDnsSupportRequest, ec2types.DescribeVpcClassicLinkDnsSupportResult]),
 	}
 }
 

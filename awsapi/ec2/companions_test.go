@@ -92,3 +92,12 @@ func TestAccountAttributes(t *testing.T) {
 	_, err := r.DescribeAccountAttributes(t.Context(), &sdk.DescribeAccountAttributesInput{AttributeNames: []sdktypes.AccountAttributeName{"x"}})
 	refused(t, err, "InvalidParameterValue: Value (x) for parameter attribute is invalid. Unknown attribute.")
 }
+
+func TestNoClassicLink(t *testing.T) {
+	r := newRig(t, control.Config{})
+	const want = "UnsupportedOperation: The functionality you requested is not available in this region."
+	_, err := r.DescribeVpcClassicLink(t.Context(), &sdk.DescribeVpcClassicLinkInput{})
+	refused(t, err, want)
+	_, err = r.DescribeVpcClassicLinkDnsSupport(t.Context(), &sdk.DescribeVpcClassicLinkDnsSupportInput{})
+	refused(t, err, want)
+}

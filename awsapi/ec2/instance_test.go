@@ -48,7 +48,10 @@ func TestInstance(t *testing.T) {
 		in.SecurityGroupIds, in.PrivateIpAddress, in.ClientToken = s.groups, new("10.0.0.10"), new("token")
 		in.UserData, in.InstanceType = new(base64.StdEncoding.EncodeToString([]byte("#!/bin/sh"))), "t3.micro"
 		in.MetadataOptions = &sdktypes.InstanceMetadataOptionsRequest{HttpTokens: "required"}
-		in.TagSpecifications = []sdktypes.TagSpecification{{ResourceType: "instance", Tags: []sdktypes.Tag{{Key: new("Name"), Value: new("a")}}}}
+		in.TagSpecifications = []sdktypes.TagSpecification{
+			{ResourceType: "instance", Tags: []sdktypes.Tag{{Key: new("Name"), Value: new("a")}}},
+			{ResourceType: "volume", Tags: []sdktypes.Tag{{Key: new("Name"), Value: new("a")}}}, // as Ansible does
+		}
 	})))(t)
 	if *out.OwnerId != s.key.Account || !strings.HasPrefix(*out.ReservationId, "r-") || len(out.Instances) != 1 || out.Instances[0].State.Name != "pending" {
 		t.Errorf("reservation %+v", out)
@@ -143,9 +146,9 @@ func TestRunInstancesSyntax(t *testing.T) {
 		{"reserved tag", func(in *input) {
 			in.TagSpecifications = []sdktypes.TagSpecification{{ResourceType: "instance", Tags: []sdktypes.Tag{{Key: new("aws:x")}}}}
 		}, "InvalidParameterValue: Tag keys starting with 'aws:' are reserved for internal use"},
-		{"tags on volumes", func(in *input) {
-			in.TagSpecifications = []sdktypes.TagSpecification{{ResourceType: "volume", Tags: []sdktypes.Tag{{Key: new("x")}}}}
-		}, "InvalidParameterValue: 'volume' is not a valid taggable resource type for this operation."},
+		{"tags on a VPC", func(in *input) {
+			in.TagSpecifications = []sdktypes.TagSpecification{{ResourceType: "vpc", Tags: []sdktypes.Tag{{Key: new("x")}}}}
+		}, "InvalidParameterValue: 'vpc' is not a valid taggable resource type for this operation."},
 		{"metadata", func(in *input) { in.MetadataOptions = &sdktypes.InstanceMetadataOptionsRequest{HttpTokens: "maybe"} }, "InvalidParameterValue: Value (maybe) for parameter httpTokens is invalid."},
 		{"DryRun", func(in *input) { in.DryRun = new(true) }, "DryRunOperation: Request would have succeeded, but DryRun flag is set."},
 	} {

@@ -13,6 +13,10 @@ import (
 	"github.com/hedgeward/hedgeward/secgroup"
 )
 
+// noVolumes is a type of which a launch makes nothing, as of an image without
+// volumes. Clients (Ansible at every launch) send tags for it, and they go nowhere.
+const noVolumes = "volume"
+
 // runInstances is section 6.1 of docs/spec/ec2-api.md.
 func (s *Service) runInstances(c *awsapi.Call, in *ec2types.RunInstancesRequest) (func(context.Context) (*ec2types.Reservation, error), error) {
 	if err := checkCounts(in); err != nil {
@@ -44,7 +48,7 @@ func (s *Service) runInstances(c *awsapi.Call, in *ec2types.RunInstancesRequest)
 	if l.Options, err = parseOptions(in); err != nil {
 		return nil, err
 	}
-	tags, err := parseTagSpecifications(in.TagSpecifications, control.InstanceType, control.InterfaceType)
+	tags, err := parseTagSpecifications(in.TagSpecifications, control.InstanceType, control.InterfaceType, noVolumes)
 	if err != nil {
 		return nil, err
 	}

@@ -97,7 +97,7 @@ func TestDescribeVpcsFilters(t *testing.T) {
 		TagSpecifications: []sdktypes.TagSpecification{{ResourceType: "vpc", Tags: sdkTags("a", "1")}},
 	}))(t).Vpc
 	four, six := v.CidrBlockAssociationSet[0], v.Ipv6CidrBlockAssociationSet[0]
-	both := []string{"cidr", "cidr-block-association.association-id", "cidr-block-association.cidr-block", "cidr-block-association.state",
+	both := []string{"cidr", "cidr-block", "cidrBlock", "cidr-block-association.association-id", "cidr-block-association.cidr-block", "cidr-block-association.state",
 		"dhcp-options-id", "ipv6-cidr-block-association.association-id", "ipv6-cidr-block-association.ipv6-cidr-block",
 		"ipv6-cidr-block-association.ipv6-pool", "ipv6-cidr-block-association.state", "is-default", "isDefault", "owner-id", "state", "vpc-id"}
 	if len(both) != len(vpcFilters.names) {
@@ -109,6 +109,8 @@ func TestDescribeVpcsFilters(t *testing.T) {
 	}{
 		{"cidr", "10.0.0.0/16", 1},
 		{"cidr", "10.0.0.0/8", 0},
+		{"cidr-block", "10.0.0.0/16", 1},
+		{"cidrBlock", "10.0.0.0/16", 1},
 		{"cidr-block-association.association-id", *four.AssociationId, 1},
 		{"cidr-block-association.cidr-block", *four.CidrBlock, 1},
 		{"cidr-block-association.state", "associated", 2},

@@ -96,6 +96,8 @@ var Model = &wire.Model{
 		"DescribeTags":                                  {Name: "DescribeTags", NewInput: func() any { return new(DescribeTagsRequest) }, NewOutput: func() any { return new(DescribeTagsResult) }},
 		"DescribeVolumes":                               {Name: "DescribeVolumes", NewInput: func() any { return new(DescribeVolumesRequest) }, NewOutput: func() any { return new(DescribeVolumesResult) }},
 		"DescribeVpcAttribute":                          {Name: "DescribeVpcAttribute", NewInput: func() any { return new(DescribeVpcAttributeRequest) }, NewOutput: func() any { return new(DescribeVpcAttributeResult) }},
+		"DescribeVpcClassicLink":                        {Name: "DescribeVpcClassicLink", NewInput: func() any { return new(DescribeVpcClassicLinkRequest) }, NewOutput: func() any { return new(DescribeVpcClassicLinkResult) }},
+		"DescribeVpcClassicLinkDnsSupport":              {Name: "DescribeVpcClassicLinkDnsSupport", NewInput: func() any { return new(DescribeVpcClassicLinkDnsSupportRequest) }, NewOutput: func() any { return new(DescribeVpcClassicLinkDnsSupportResult) }},
 		"DescribeVpcPeeringConnections":                 {Name: "DescribeVpcPeeringConnections", NewInput: func() any { return new(DescribeVpcPeeringConnectionsRequest) }, NewOutput: func() any { return new(DescribeVpcPeeringConnectionsResult) }},
 		"DescribeVpcs":                                  {Name: "DescribeVpcs", NewInput: func() any { return new(DescribeVpcsRequest) }, NewOutput: func() any { return new(DescribeVpcsResult) }},
 		"DetachInternetGateway":                         {Name: "DetachInternetGateway", NewInput: func() any { return new(DetachInternetGatewayRequest) }, NewOutput: func() any { return new(DetachInternetGatewayResult) }, ReturnTrue: true},

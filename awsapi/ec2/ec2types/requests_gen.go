@@ -797,6 +797,20 @@ type DescribeVpcAttributeRequest struct {
 	VpcId     *string `in:"VpcId" rule:"required"`
 }
 
+// DescribeVpcClassicLinkRequest is what DescribeVpcClassicLink takes.
+type DescribeVpcClassicLinkRequest struct {
+	DryRun  *bool    `in:"DryRun"`
+	Filters []Filter `in:"Filter"`
+	VpcIds  []string `in:"VpcId"`
+}
+
+// DescribeVpcClassicLinkDnsSupportRequest is what DescribeVpcClassicLinkDnsSupport takes.
+type DescribeVpcClassicLinkDnsSupportRequest struct {
+	MaxResults *int32   `in:"MaxResults" rule:"min=5,max=255"`
+	NextToken  *string  `in:"NextToken" rule:"min=1,max=1024"`
+	VpcIds     []string `in:"VpcIds"`
+}
+
 // DescribeVpcPeeringConnectionsRequest is what DescribeVpcPeeringConnections takes.
 type DescribeVpcPeeringConnectionsRequest struct {
 	DryRun                  *bool    `in:"DryRun"`

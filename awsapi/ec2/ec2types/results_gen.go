@@ -496,6 +496,17 @@ type DescribeVpcAttributeResult struct {
 	VpcId                            *string                `out:"vpcId"`
 }
 
+// DescribeVpcClassicLinkResult is what DescribeVpcClassicLink gives.
+type DescribeVpcClassicLinkResult struct {
+	Vpcs []VpcClassicLink `out:"vpcSet>item"`
+}
+
+// DescribeVpcClassicLinkDnsSupportResult is what DescribeVpcClassicLinkDnsSupport gives.
+type DescribeVpcClassicLinkDnsSupportResult struct {
+	NextToken *string                 `out:"nextToken"`
+	Vpcs      []ClassicLinkDnsSupport `out:"vpcs>item"`
+}
+
 // DescribeVpcPeeringConnectionsResult is what DescribeVpcPeeringConnections gives.
 type DescribeVpcPeeringConnectionsResult struct {
 	NextToken             *string                `out:"nextToken"`

@@ -312,6 +312,12 @@ type CidrBlock struct {
 	CidrBlock *string `out:"cidrBlock"`
 }
 
+// ClassicLinkDnsSupport is part of results.
+type ClassicLinkDnsSupport struct {
+	ClassicLinkDnsSupported *bool   `out:"classicLinkDnsSupported"`
+	VpcId                   *string `out:"vpcId"`
+}
+
 // ConnectionTrackingConfiguration is part of results.
 type ConnectionTrackingConfiguration struct {
 	TcpEstablishedTimeout *int32 `out:"tcpEstablishedTimeout"`
@@ -2874,6 +2880,13 @@ type VpcCidrBlockAssociation struct {
 type VpcCidrBlockState struct {
 	State         *string `out:"state"`
 	StatusMessage *string `out:"statusMessage"`
+}
+
+// VpcClassicLink is part of results.
+type VpcClassicLink struct {
+	ClassicLinkEnabled *bool   `out:"classicLinkEnabled"`
+	Tags               []Tag   `out:"tagSet>item"`
+	VpcId              *string `out:"vpcId"`
 }
 
 // VpcEncryptionControl is part of results.
