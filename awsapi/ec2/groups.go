@@ -4,11 +4,13 @@ package ec2
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/hedgeward/hedgeward/awsapi"
 	"github.com/hedgeward/hedgeward/awsapi/ec2/ec2types"
 	"github.com/hedgeward/hedgeward/control"
+	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/secgroup"
 )
 
@@ -96,7 +98,7 @@ func (s *Service) describeSecurityGroups(c *awsapi.Call, in *ec2types.DescribeSe
 		return nil, badFilter
 	}
 	return func(context.Context) (*ec2types.DescribeSecurityGroupsResult, error) {
-		groups, err := control.SecurityGroups(s.control.Read(), scopeOf(c), in.GroupIds, in.GroupNames)
+		groups, err := candidates(s.control.Read(), scopeOf(c), in)
 		if err != nil {
 			return nil, err
 		}
@@ -106,6 +108,22 @@ func (s *Service) describeSecurityGroups(c *awsapi.Call, in *ec2types.DescribeSe
 		shown, token := list(cursor, groups, match, groupAge, securityGroup)
 		return &ec2types.DescribeSecurityGroupsResult{SecurityGroups: shown, NextToken: token}, nil
 	}, nil
+}
+
+// candidates returns the groups that a request may show: the named ones, or all,
+// of which a filter by VPC leaves those of its index.
+func candidates(snap *model.Snapshot, scope secgroup.Scope, in *ec2types.DescribeSecurityGroupsRequest) ([]*secgroup.Group, error) {
+	if len(in.GroupIds)+len(in.GroupNames) > 0 {
+		return control.SecurityGroups(snap, scope, in.GroupIds, in.GroupNames)
+	}
+	for _, f := range in.Filters {
+		if deref(f.Name) != "vpc-id" || len(f.Values) != 1 || strings.ContainsAny(f.Values[0], `*?\`) {
+			continue
+		}
+		there := slices.Collect(snap.Groups.By(model.ByVPC, f.Values[0]))
+		return slices.DeleteFunc(there, func(g *secgroup.Group) bool { return g.Scope != scope }), nil
+	}
+	return slices.Collect(snap.Groups.By(model.ByScope, model.ScopeValue(scope))), nil
 }
 
 // groupAge is a group's place in listings.
