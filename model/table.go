@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/tidwall/btree"
@@ -131,22 +132,44 @@ func (t *Table[T]) Delete(id string) {
 
 // set replaces the row and its index entries; nil removes both.
 func (t *Table[T]) set(id string, row *T) {
-	old, had := t.rows.Get(id)
-	if had {
-		t.eachEntry(old, id, (*btree.Set[string]).Delete)
-	}
+	old, _ := t.rows.Get(id)
 	if row == nil {
 		t.rows.Delete(id)
-		return
+	} else {
+		t.rows.Set(id, row)
 	}
-	t.rows.Set(id, row)
-	t.eachEntry(row, id, (*btree.Set[string]).Insert)
+	for i, ix := range t.schema.indexes {
+		var before, after []string
+		if old != nil {
+			before = ix.values(old)
+		}
+		if row != nil {
+			after = ix.values(row)
+		}
+		t.reindex(t.indexes[i], id, before, after)
+	}
 }
 
-func (t *Table[T]) eachEntry(row *T, id string, do func(*btree.Set[string], string)) {
-	for i, ix := range t.schema.indexes {
-		for _, v := range ix.values(row) {
-			do(t.indexes[i], v+"\x00"+id)
+// reindex replaces a row's entries in one index. What most changes of a row leave
+// as it was, they cost nothing: a group has an entry for each of its rules.
+func (t *Table[T]) reindex(ix *btree.Set[string], id string, before, after []string) {
+	if slices.Equal(before, after) {
+		return
+	}
+	stays := make(map[string]bool, len(before))
+	for _, v := range before {
+		stays[v] = false
+	}
+	for _, v := range after {
+		if _, had := stays[v]; had {
+			stays[v] = true
+		} else {
+			ix.Insert(v + "\x00" + id)
+		}
+	}
+	for v, stays := range stays {
+		if !stays {
+			ix.Delete(v + "\x00" + id)
 		}
 	}
 }
