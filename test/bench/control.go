@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"sync"
 	"syscall"
 	"time"
@@ -51,6 +52,7 @@ type errand struct {
 	Changes int
 	Slice   time.Duration
 	Short   bool
+	Profile string // file, "" for none
 }
 
 // controlRows runs one part in a process of its own.
@@ -68,6 +70,11 @@ func (r *run) controlRows(ctx context.Context, part string) (rows []row, err err
 	e := errand{
 		Part: part, Dir: filepath.Join(r.dir, part), Pins: filepath.Join(bpffs, fmt.Sprintf("%s%d-%s", prefix, os.Getpid(), part)),
 		Groups: r.options.groups, Members: r.options.members, Changes: r.options.changes, Slice: 5 * r.options.slice, Short: r.options.short,
+	}
+	if r.profile != "" {
+		if e.Profile, err = filepath.Abs(filepath.Join(r.profile, part+".pprof")); err != nil {
+			return nil, err
+		}
 	}
 	cmd := exec.CommandContext(ctx, self, controlMode)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
@@ -117,7 +124,18 @@ func controlMain(in io.Reader, out io.Writer) (err error) {
 	if e.Part == "changes" {
 		measure = i.changeRows
 	}
+	if e.Profile != "" {
+		f, err := os.Create(e.Profile)
+		if err == nil {
+			err = pprof.StartCPUProfile(f)
+		}
+		if err != nil {
+			return errors.Join(fmt.Errorf("profile: %w", err), i.close())
+		}
+		defer f.Close()
+	}
 	rows, err := measure(ctx)
+	pprof.StopCPUProfile()
 	if err = errors.Join(err, i.close()); err != nil {
 		return err
 	}
@@ -159,7 +177,7 @@ func assemble(ctx context.Context, e errand) (_ *installation, err error) {
 	const many = 1 << 20
 	i.control = control.New(i.store, i.model, control.Config{
 		Host: host, Log: slog.New(slog.DiscardHandler),
-		Images: func(id string) bool { _, known := instance.FindImage(id); return known },
+		Images: []control.Image{{ID: "ami-netns"}},
 		Quotas: control.Quotas{GroupsPerRegion: many, RulesPerGroup: 2000, InterfacesPerRegion: many, VPCsPerRegion: 100},
 	})
 	if i.datapath, err = datapath.Open(datapath.Config{Dir: e.Pins, Log: quiet}); err != nil {

@@ -47,7 +47,7 @@ func now() int64 {
 
 // patience bounds every wait, so that a lost packet ends a measurement and not
 // the run.
-var patience = unix.NsecToTimeval(2e9)
+var patience = unix.NsecToTimeval(5e9)
 
 // service is a server at work on its own thread.
 type service struct {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -24,7 +25,7 @@ func answerRequests(s *service, fd int, _ order) (outcome, error) {
 		if err != nil {
 			return got, err
 		}
-		if err := unix.SetsockoptInt(c, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
+		if err := prepare(c); err != nil {
 			return got, err
 		}
 		for {
@@ -55,6 +56,9 @@ func swallow(s *service, fd int, _ order) (outcome, error) {
 		if err != nil {
 			return got, err
 		}
+		if err := prepare(c); err != nil {
+			return got, err
+		}
 		for {
 			n, err := unix.Read(c, b)
 			if err != nil || n == 0 {
@@ -67,17 +71,26 @@ func swallow(s *service, fd int, _ order) (outcome, error) {
 	}
 }
 
-// dial opens one connection; no wait on it is longer than patience.
+// prepare sets up a connection at either end: small writes go out at once, and
+// no wait is longer than patience. An accepted one has the listener's short wait.
+func prepare(fd int) error {
+	for _, option := range []int{unix.SO_RCVTIMEO, unix.SO_SNDTIMEO} {
+		if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, option, &patience); err != nil {
+			return err
+		}
+	}
+	return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+}
+
+// dial opens one connection.
 func dial(to unix.Sockaddr) (int, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, err
 	}
-	for _, option := range []int{unix.SO_RCVTIMEO, unix.SO_SNDTIMEO} {
-		if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, option, &patience); err != nil {
-			unix.Close(fd)
-			return -1, err
-		}
+	if err := prepare(fd); err != nil {
+		unix.Close(fd)
+		return -1, err
 	}
 	if err := unix.Connect(fd, to); err != nil {
 		unix.Close(fd)
@@ -91,8 +104,11 @@ func exchange(fd int, b []byte) error {
 	if _, err := unix.Write(fd, b); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
-	if n, err := unix.Read(fd, b); err != nil || n != 1 {
-		return fmt.Errorf("read: %d bytes, %w", n, err)
+	switch n, err := unix.Read(fd, b); {
+	case err != nil:
+		return fmt.Errorf("read: %w", err)
+	case n != 1:
+		return errors.New("read: the other end closed the connection")
 	}
 	return nil
 }
@@ -103,9 +119,6 @@ func ask(o order, to unix.Sockaddr) (outcome, error) {
 		return outcome{}, err
 	}
 	defer unix.Close(fd)
-	if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
-		return outcome{}, err
-	}
 	b := make([]byte, 1)
 	for range 100 {
 		if err := exchange(fd, b); err != nil {

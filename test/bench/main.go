@@ -47,6 +47,7 @@ type options struct {
 	parts   string        // any of "traffic", "kernel", "api", "changes"
 	nft     bool          // the program is there
 	cpu     int           // for both ends
+	profile string        // where CPU profiles go, "" for nowhere
 	short   bool
 }
 
@@ -62,6 +63,7 @@ func parse(args []string) (options, error) {
 	f.StringVar(&groups, "groups", groups, "groups in the store when the API is measured, a list")
 	f.StringVar(&o.parts, "parts", "traffic,kernel,api,changes", "what to measure")
 	f.IntVar(&o.cpu, "cpu", 0, "CPU of both ends of the traffic")
+	f.StringVar(&o.profile, "profile", "", "folder for CPU profiles of the parts api and changes")
 	f.BoolVar(&o.short, "short", false, "everything once and briefly: shows that it works, measures nothing")
 	if err := f.Parse(args); err != nil {
 		return o, err

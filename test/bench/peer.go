@@ -100,8 +100,8 @@ func startPeer(name string, s *space, cpu int) (*peer, error) {
 	}
 	cmd := exec.Command(self, peerMode)
 	// More than one P, so that a thread that blocks keeps its own; no
-	// collection in the middle of a measurement.
-	cmd.Env = append(os.Environ(), "GOMAXPROCS=4", "GOGC=off")
+	// collection and no signal in the middle of a measurement.
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=4", "GOGC=off", "GODEBUG=asyncpreemptoff=1")
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the parent
 	in, err := cmd.StdinPipe()
