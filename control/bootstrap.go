@@ -20,12 +20,18 @@ const firstUser = "hedgeward"
 var installation = secgroup.Scope{}
 
 // Bootstrap returns the access key that the installation begins with, and makes
-// it together with an account when the store holds none; created reports which.
-// Servers that start on one store at the same time get the same key.
+// it together with an account and a user when the store holds none; created
+// reports which. Servers that start on one store at the same time get the same
+// key. It also brings a store of an older version up to date: secrets are sealed
+// and the first user becomes the administrator that it was
+// (docs/spec/ec2-api.md section 11.5).
 func (s *Service) Bootstrap(ctx context.Context) (key *secgroup.AccessKey, created bool, err error) {
 	err = s.write(ctx, installation, func(tx *model.Tx) error {
+		s.sealPlain(tx)
 		if key, created = firstKey(tx.Snapshot), false; key != nil {
-			return nil
+			s.putFirstUser(tx, key.Account, key.UserID)
+			key, err = s.opened(key)
+			return err
 		}
 		var account *secgroup.Account
 		for a := range tx.Accounts.All() {
@@ -37,17 +43,30 @@ func (s *Service) Bootstrap(ctx context.Context) (key *secgroup.AccessKey, creat
 			account = &secgroup.Account{ID: newAccountID(), Created: s.now().UTC()}
 			tx.Accounts.Put(account)
 		}
+		user := s.putFirstUser(tx, account.ID, newKeyID("AIDA"))
 		key, created = &secgroup.AccessKey{
-			ID: newKeyID("AKIA"), Secret: newSecret(), Account: account.ID,
-			User: firstUser, UserID: newKeyID("AIDA"), Created: s.now().UTC(),
+			ID: newKeyID(ownKeyPrefix), Secret: newSecret(), Account: account.ID,
+			User: user.Name, UserID: user.ID, Created: s.now().UTC(),
 		}, true
-		tx.AccessKeys.Put(key)
+		tx.AccessKeys.Put(s.sealed(*key))
 		return nil
 	})
 	if err != nil {
 		return nil, false, fmt.Errorf("make the first account and access key: %w", err)
 	}
 	return key, created, nil
+}
+
+// putFirstUser makes sure that the first user is there. A new one administers its
+// account; one that is there keeps what it may do.
+func (s *Service) putFirstUser(tx *model.Tx, account, id string) *secgroup.User {
+	if u := tx.Users.Get(model.PrincipalID(account, firstUser)); u != nil {
+		return u
+	}
+	s.putAdministrator(tx, account)
+	u := &secgroup.User{Account: account, Name: firstUser, ID: id, Policies: []string{AdministratorPolicy}, Created: s.now().UTC()}
+	tx.Users.Put(u)
+	return u
 }
 
 // firstKey returns the oldest usable key of the first user, nil when there is
@@ -60,14 +79,6 @@ func firstKey(snap *model.Snapshot) *secgroup.AccessKey {
 		}
 	}
 	return first
-}
-
-// AccessKey returns the key of that id, nil when it is unknown or not in use.
-func (s *Service) AccessKey(id string) *secgroup.AccessKey {
-	if k := s.Read().AccessKeys.Get(id); k != nil && !k.Disabled {
-		return k
-	}
-	return nil
 }
 
 // newAccountID returns 12 random digits, the first not zero.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/hedgeward/hedgeward/access"
 	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/secgroup"
 	"github.com/hedgeward/hedgeward/store"
@@ -29,6 +30,7 @@ type Config struct {
 	Host    string            // "local": the agent that runs every instance
 	Images  func(string) bool // knows none: reports whether an image of that id can be launched
 	Now     func() time.Time  // time.Now
+	Seal    *access.Seal      // one that ends with the process: closes secrets and session tokens
 	Log     *slog.Logger      // discards
 }
 
@@ -42,6 +44,8 @@ type Service struct {
 	host    string
 	images  func(string) bool
 	now     func() time.Time
+	seal    *access.Seal
+	parsed  parsed // policy documents in use
 	log     *slog.Logger
 	queue   chan *request // capacity queued; a full one makes callers wait
 	stopped chan struct{} // closed when Run has returned
@@ -51,7 +55,7 @@ type Service struct {
 func New(s *store.Store, m *model.Model, cfg Config) *Service {
 	svc := &Service{
 		store: s, model: m, regions: cfg.Regions, quotas: cfg.Quotas.withDefaults(), host: cfg.Host, images: cfg.Images,
-		now: cfg.Now, log: cfg.Log, queue: make(chan *request, queued),
+		now: cfg.Now, seal: cfg.Seal, log: cfg.Log, queue: make(chan *request, queued),
 		stopped: make(chan struct{}),
 	}
 	if svc.regions == nil {
@@ -59,6 +63,9 @@ func New(s *store.Store, m *model.Model, cfg Config) *Service {
 	}
 	if svc.host == "" {
 		svc.host = "local"
+	}
+	if svc.seal == nil {
+		svc.seal = processSeal()
 	}
 	if svc.now == nil {
 		svc.now = time.Now

@@ -68,8 +68,12 @@ func assemble(ctx context.Context, st *state, o upOptions, log *slog.Logger) (in
 	if in.model, err = model.Open(ctx, in.store, log); err != nil {
 		return in, err
 	}
+	seal, err := st.seal()
+	if err != nil {
+		return in, err
+	}
 	in.control = control.New(in.store, in.model, control.Config{
-		Host: host, Log: log,
+		Host: host, Log: log, Seal: seal,
 		Images: func(id string) bool { _, known := instance.FindImage(id); return known },
 	})
 	if _, served := in.control.Region(o.region); !served {
