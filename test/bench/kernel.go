@@ -191,6 +191,11 @@ func (l *lab) runPrograms() (rows []row, err error) {
 		return nil, err
 	}
 	add("a program that returns at once", empty, 0, "")
+	forged, err := times(p.from, l.index[client], frame(c, s, mac(server), datapath.RouterMAC, 1, 1), n)
+	if err != nil {
+		return nil, err
+	}
+	add("forged source, dropped before the flow table", forged, empty, "the empty one")
 	hit, err := times(p.to, l.index[server], in(1024, firstNewPort), n)
 	if err != nil {
 		return nil, err
