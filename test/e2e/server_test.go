@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -221,11 +222,15 @@ func (s *server) kill(t *testing.T) {
 	}
 }
 
-// end stops the process, if one runs, and takes everything down.
+// end stops the process, if one runs, and takes everything down. Until then
+// nothing may have failed inside.
 func (s *server) end() error {
 	var stopped error
 	if s.cmd != nil {
-		stopped = s.signal(syscall.SIGINT)
+		stopped = errors.Join(s.faultless(), s.signal(syscall.SIGINT))
+	}
+	if log := s.errs.String(); strings.Contains(log, "level=ERROR") {
+		stopped = errors.Join(stopped, fmt.Errorf("errors were logged:\n%s", log))
 	}
 	out, code, err := run("down", "--purge", "--state", s.state)
 	if err == nil && code != 0 {
@@ -235,6 +240,27 @@ func (s *server) end() error {
 		err = fmt.Errorf("down --purge leaves %s", s.state)
 	}
 	return errors.Join(stopped, err)
+}
+
+// faultless reports what the running server could not bring in line.
+func (s *server) faultless() error {
+	out, code, err := run("status", "--json", "--state", s.state)
+	if err != nil || code != 0 {
+		return fmt.Errorf("status: %d, %v: %s", code, err, out)
+	}
+	var status struct {
+		Running bool
+		Wanted  struct {
+			Faults []struct{ Object, Error string }
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &status); err != nil {
+		return fmt.Errorf("status --json: %w: %s", err, out)
+	}
+	if !status.Running || len(status.Wanted.Faults) > 0 {
+		return fmt.Errorf("status shows running %v, faults %v", status.Running, status.Wanted.Faults)
+	}
+	return nil
 }
 
 // run runs hedgeward and returns everything that it printed.

@@ -39,7 +39,7 @@ func TestStoryWithTheAWSCLI(t *testing.T) {
 			"--subnet-id", subnet, "--security-group-ids", group, "--ipv6-address-count", "1")
 		guests = append(guests, &guest{id: id})
 	}
-	aws("ec2", "wait", "instance-running", "--instance-ids", guests[0].id, guests[1].id)
+	w.awaitRunning(guests...) // the CLI's own waiter looks every 15 seconds
 	for n, g := range guests {
 		guests[n] = w.found(w.describe(g))
 		guests[n].enter(t)
@@ -57,18 +57,15 @@ func TestStoryWithTheAWSCLI(t *testing.T) {
 	// The rule's two views.
 	rule := text("SecurityGroupRules[0].SecurityGroupRuleId", "ec2", "authorize-security-group-ingress",
 		"--group-id", web, "--protocol", "tcp", "--port", "22", "--cidr", "10.0.1.77/24")
-	authorize := func(permission string) {
-		t.Helper()
-		if got := text("Return", "ec2", "authorize-security-group-ingress", "--group-id", web, "--ip-permissions", permission); got != "True" {
-			t.Errorf("authorize %s: Return is %s", permission, got)
-		}
-	}
 	s.settle(t)
 	check(t, "ssh allowed over IPv4", ssh, dropped(ssh6), dropped(dns), dropped(echo))
-	authorize("IpProtocol=tcp,FromPort=22,ToPort=22,Ipv6Ranges=[{CidrIpv6=" + block + ",Description=ours}]")
-	authorize("IpProtocol=udp,FromPort=53,ToPort=53,UserIdGroupPairs=[{GroupId=" + client + "}]")
-	authorize("IpProtocol=icmp,FromPort=8,ToPort=-1,IpRanges=[{CidrIp=10.0.0.0/16}]")
-	authorize("IpProtocol=icmpv6,Ipv6Ranges=[{CidrIpv6=::/0}]")
+	if got := text("Return", "ec2", "authorize-security-group-ingress", "--group-id", web, "--ip-permissions",
+		"IpProtocol=tcp,FromPort=22,ToPort=22,Ipv6Ranges=[{CidrIpv6="+block+",Description=ours}]",
+		"IpProtocol=udp,FromPort=53,ToPort=53,UserIdGroupPairs=[{GroupId="+client+"}]",
+		"IpProtocol=icmp,FromPort=8,ToPort=-1,IpRanges=[{CidrIp=10.0.0.0/16}]",
+		"IpProtocol=icmpv6,Ipv6Ranges=[{CidrIpv6=::/0}]"); got != "True" {
+		t.Errorf("authorize four permissions: Return is %s", got)
+	}
 	s.settle(t)
 	check(t, "all allowed", ssh, ssh6, dns, echo, echo6,
 		dropped(pings(server, asker.ip, 7)), dropped(connects(server, "tcp", asker.ip, 22)))
@@ -107,16 +104,18 @@ func TestStoryWithTheAWSCLI(t *testing.T) {
 	s.api.awsRefuses(t, "InvalidAMIID.NotFound", "The image id '[ami-00000000]' does not exist",
 		"ec2", "run-instances", "--image-id", "ami-00000000", "--subnet-id", subnet)
 
-	// An echo request whose identifier has been seen is part of a flow that is
+	// An echo request whose identifier has just been seen is part of a flow that is
 	// tracked; one with a new identifier is not
-	// (docs/spec/packet-semantics.md section 2.5).
+	// (docs/spec/packet-semantics.md sections 2.5 and 3.4).
 	aws("ec2", "revoke-security-group-ingress", "--group-id", web, "--security-group-rule-ids", rule)
+	check(t, "before ping is revoked", echo)
 	aws("ec2", "revoke-security-group-ingress", "--group-id", web, "--ip-permissions", "IpProtocol=icmp,FromPort=8,ToPort=-1,IpRanges=[{CidrIp=10.0.0.0/16}]")
 	s.settle(t)
 	check(t, "ssh and ping revoked over IPv4", dropped(ssh), ssh6, dns, echo, dropped(pings(asker, server.ip, 8)), pings(asker, server.ip6, 8))
 
 	aws("ec2", "terminate-instances", "--instance-ids", server.id, asker.id)
-	aws("ec2", "wait", "instance-terminated", "--instance-ids", server.id, asker.id)
+	w.awaitTerminated(server)
+	w.awaitTerminated(asker)
 	s.api.awsRefuses(t, "DependencyViolation", "resource "+client+" has a dependent object", "ec2", "delete-security-group", "--group-id", client)
 	for _, group := range []string{web, client} {
 		aws("ec2", "delete-security-group", "--group-id", group)
