@@ -102,9 +102,10 @@ func born(g *secgroup.Group) *secgroup.Group {
 	return g
 }
 
-// checkTagCount refuses more tags than one resource may have.
+// checkTagCount refuses more tags than one resource may have. Reserved ones do
+// not count.
 func (s *Service) checkTagCount(tags secgroup.Tags) error {
-	if len(tags) > s.quotas.TagsPerResource {
+	if len(tags.Without(secgroup.Tag.Reserved)) > s.quotas.TagsPerResource {
 		return secgroup.Errorf("TagLimitExceeded", "The maximum number of Tags for a resource has been reached.")
 	}
 	return nil

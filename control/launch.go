@@ -39,45 +39,56 @@ type LaunchInterface struct {
 // RunInstances makes instances that are wanted running; the host's agent makes
 // them real (docs/spec/ec2-api.md section 6.1). It returns them in the order of
 // their launch index: at least Min, at most Max, all in one reservation.
-func (s *Service) RunInstances(ctx context.Context, caller Caller, l Launch) (made []*secgroup.Instance, err error) {
-	const operation = "RunInstances"
+func (s *Service) RunInstances(ctx context.Context, caller Caller, l Launch) ([]*secgroup.Instance, error) {
+	return s.run(ctx, caller, l.Token, func(*model.Snapshot) (Launch, error) { return l, nil })
+}
+
+// run makes the instances of the launch that what returns.
+func (s *Service) run(ctx context.Context, caller Caller, token ClientToken, what func(*model.Snapshot) (Launch, error)) (made []*secgroup.Instance, err error) {
 	err = s.write(ctx, caller.Scope, func(tx *model.Tx) error {
-		made = nil
-		before, err := s.replay(tx, caller.Scope, operation, l.Token)
-		if err != nil {
-			return err
-		}
-		if before != nil {
-			made, err = instancesOf(tx.Snapshot, caller.Scope, before...)
-			return err
-		}
-		p, err := s.plan(tx, caller.Scope, &l)
-		if err != nil {
-			return err
-		}
-		var ids []string
-		for len(made) < l.Max {
-			err := tx.Nested(func(tx *model.Tx) error {
-				in, err := s.launch(tx, p, len(made))
-				if err == nil {
-					made, ids = append(made, in), append(ids, in.ID)
-				}
-				return err
-			})
-			if err != nil && !(short(err) && len(made) >= l.Min) {
-				return err
-			}
+		ids, err := s.once(tx, caller.Scope, "RunInstances", token, func() ([]string, error) {
+			l, err := what(tx.Snapshot)
 			if err != nil {
-				break
+				return nil, err
 			}
+			l.Token = token
+			return s.runAll(tx, caller.Scope, &l)
+		})
+		if err != nil {
+			return err
 		}
-		s.remember(tx, caller.Scope, operation, l.Token, ids...)
-		return nil
+		made, err = instancesOf(tx.Snapshot, caller.Scope, ids...)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	return made, nil
+}
+
+// runAll makes as many instances as there is room for, and returns their ids.
+func (s *Service) runAll(tx *model.Tx, scope secgroup.Scope, l *Launch) ([]string, error) {
+	p, err := s.plan(tx, scope, l)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for len(ids) < l.Max {
+		err := tx.Nested(func(tx *model.Tx) error {
+			in, err := s.launch(tx, p, len(ids))
+			if err == nil {
+				ids = append(ids, in.ID)
+			}
+			return err
+		})
+		if err != nil && !(short(err) && len(ids) >= l.Min) {
+			return nil, err
+		}
+		if err != nil {
+			break
+		}
+	}
+	return ids, nil
 }
 
 var errManyInstances = secgroup.Errorf("InstanceLimitExceeded",

@@ -23,7 +23,7 @@ func (s *Service) CreateTags(ctx context.Context, caller Caller, ids []string, t
 }
 
 // TagRemoval names a tag to remove: with a Value only if the tag has that value,
-// without one whatever it has.
+// without one whatever it has. Reserved tags stay.
 type TagRemoval struct {
 	Key   string
 	Value *string
@@ -37,9 +37,9 @@ type TagRemoval struct {
 func (s *Service) DeleteTags(ctx context.Context, caller Caller, ids []string, removals []TagRemoval) error {
 	return s.retag(ctx, caller, ids, func(old secgroup.Tags) (secgroup.Tags, error) {
 		return old.Without(func(t secgroup.Tag) bool {
-			return len(removals) == 0 || slices.ContainsFunc(removals, func(r TagRemoval) bool {
+			return !t.Reserved() && (len(removals) == 0 || slices.ContainsFunc(removals, func(r TagRemoval) bool {
 				return r.Key == t.Key && (r.Value == nil || *r.Value == t.Value)
-			})
+			}))
 		}), nil
 	})
 }

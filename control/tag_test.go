@@ -27,7 +27,7 @@ func taggedThings(t *testing.T, s *Service) map[string]string {
 	return map[string]string{
 		VPCType: v.ID, SubnetType: n.ID, GroupType: v.DefaultGroup,
 		RuleType: s.Read().Groups.Get(v.DefaultGroup).Rules[1].ID, InterfaceType: "eni-1", InstanceType: "i-1",
-		PrefixListType: mustList(t, s, 1),
+		PrefixListType: mustList(t, s, 1), LaunchTemplateType: mustTemplate(t, s, "tagged").ID,
 	}
 }
 
@@ -95,6 +95,7 @@ func TestTagsRefuse(t *testing.T) { // API-InvalidID, API-TagLimitExceeded, not-
 	}
 	bob := alice
 	bob.Account = "444455556666"
+	refused(t, s.CreateTags(t.Context(), bob, []string{things[LaunchTemplateType]}, one), unknownTemplate(things[LaunchTemplateType]).Error())
 	refused(t, s.CreateTags(t.Context(), bob, []string{"i-1"}, one), "InvalidInstanceID.NotFound: The instance ID 'i-1' does not exist")
 	ids := []string{things[VPCType], things[SubnetType]}
 	if err := s.CreateTags(t.Context(), alice, ids[1:], secgroup.Tags{{Key: "x"}, {Key: "y"}}); err != nil {

@@ -21,6 +21,21 @@ type ClientToken struct {
 // the call made is there, it is remembered anyhow.
 const tokenLife = 24 * time.Hour
 
+// once returns the ids of what the call with this token made: by make, unless a
+// call before it has made it already. What has become of that since is for the
+// caller to see.
+func (s *Service) once(tx *model.Tx, scope secgroup.Scope, operation string, t ClientToken, make func() ([]string, error)) ([]string, error) {
+	if before, err := s.replay(tx, scope, operation, t); err != nil || before != nil {
+		return before, err
+	}
+	made, err := make()
+	if err != nil {
+		return nil, err
+	}
+	s.remember(tx, scope, operation, t, made...)
+	return made, nil
+}
+
 // replay returns what the call with this token made, nil if there was none.
 // Another request under the same token is refused.
 func (s *Service) replay(tx *model.Tx, scope secgroup.Scope, operation string, t ClientToken) ([]string, error) {
@@ -51,6 +66,9 @@ func (s *Service) remember(tx *model.Tx, scope secgroup.Scope, operation string,
 // forgotten reports whether a token is old and all it made is gone.
 func (s *Service) forgotten(snap *model.Snapshot, t *secgroup.Token) bool {
 	return s.now().Sub(t.Created) >= tokenLife && !slices.ContainsFunc(t.Resources, func(id string) bool {
+		if snap.LaunchTemplates.Get(id) != nil {
+			return true
+		}
 		return snap.Interfaces.Get(id) != nil || snap.Instances.Get(id) != nil || snap.PrefixLists.Get(id) != nil
 	})
 }

@@ -243,6 +243,9 @@ type Snapshot struct {
 	PrefixListVersions Table[secgroup.PrefixListVersion]
 	Tokens             Table[secgroup.Token]
 
+	LaunchTemplates        Table[secgroup.LaunchTemplate]
+	LaunchTemplateVersions Table[secgroup.LaunchTemplateVersion]
+
 	guards *btree.Map[string, int64] // scope -> revision of its last change
 }
 
@@ -265,7 +268,11 @@ func newSnapshot() *Snapshot {
 		PrefixLists:        newTable(&prefixListSchema),
 		PrefixListVersions: newTable(&prefixListVersionSchema),
 		Tokens:             newTable(&tokenSchema),
-		guards:             new(btree.Map[string, int64]),
+
+		LaunchTemplates:        newTable(&launchTemplateSchema),
+		LaunchTemplateVersions: newTable(&launchTemplateVersionSchema),
+
+		guards: new(btree.Map[string, int64]),
 	}
 }
 
@@ -274,6 +281,7 @@ func (s *Snapshot) tables() []anyTable {
 	return []anyTable{
 		&s.Accounts, &s.AccountRegions, &s.AccessKeys, &s.Users, &s.Roles, &s.Policies, &s.VPCs, &s.Subnets, &s.Peerings, &s.RouteTables, &s.GroupAssociations, &s.Groups,
 		&s.Interfaces, &s.Instances, &s.PrefixLists, &s.PrefixListVersions, &s.Tokens,
+		&s.LaunchTemplates, &s.LaunchTemplateVersions,
 	}
 }
 

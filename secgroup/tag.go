@@ -2,13 +2,27 @@
 
 package secgroup
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Tag is a key with a value, which may be empty.
 type Tag struct {
 	Key   string `json:"k"`
 	Value string `json:"v"`
 }
+
+// Reserved reports whether only the service itself sets the tag: its key begins
+// with aws: (docs/spec/ec2-api.md section 10).
+func (t Tag) Reserved() bool { return ReservedKey(t.Key) }
+
+// ReservedKey reports whether clients may not use the key for tags of theirs.
+func ReservedKey(key string) bool {
+	return len(key) >= len(reservedKey) && strings.EqualFold(key[:len(reservedKey)], reservedKey)
+}
+
+const reservedKey = "aws:"
 
 // Tags are a resource's tags in order of insertion; keys are unique. Methods
 // never change their receiver.

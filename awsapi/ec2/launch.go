@@ -19,55 +19,68 @@ const noVolumes = "volume"
 
 // runInstances is section 6.1 of docs/spec/ec2-api.md.
 func (s *Service) runInstances(c *awsapi.Call, in *ec2types.RunInstancesRequest) (func(context.Context) (*ec2types.Reservation, error), error) {
-	if err := checkCounts(in); err != nil {
-		return nil, err
-	}
-	if err := checkCombinations(in); err != nil {
-		return nil, err
-	}
-	if unsupportedLaunch(in) {
-		return nil, errUnsupported
-	}
-	if err := s.checkImage(deref(in.ImageId)); err != nil {
-		return nil, err
-	}
-	l := control.Launch{
-		Image: *in.ImageId, Type: deref(in.InstanceType), KeyName: deref(in.KeyName),
-		Min: int(*in.MinCount), Max: int(*in.MaxCount),
-	}
-	var err error
-	if l.Zone, err = s.launchZone(c.Region, in.Placement); err != nil {
-		return nil, err
-	}
-	if l.UserData, err = parseUserData(in.UserData); err != nil {
-		return nil, err
-	}
-	if l.Interfaces, err = launchInterfaces(in); err != nil {
-		return nil, err
-	}
-	if l.Options, err = parseOptions(in); err != nil {
-		return nil, err
-	}
-	tags, err := parseTagSpecifications(in.TagSpecifications, control.InstanceType, control.InterfaceType, noVolumes)
+	token, err := clientToken(in)
 	if err != nil {
 		return nil, err
 	}
-	l.Tags, l.InterfaceTags = tags[control.InstanceType], tags[control.InterfaceType]
-	if l.Token, err = clientToken(in); err != nil {
+	if in.LaunchTemplate != nil {
+		return s.runTemplate(c, in, token)
+	}
+	l, err := s.parseLaunch(c.Region, in)
+	if err != nil {
 		return nil, err
 	}
+	l.Token = token
 	return func(ctx context.Context) (*ec2types.Reservation, error) {
-		made, err := s.control.RunInstances(ctx, callerOf(c), l)
-		if err != nil {
-			return nil, err
-		}
-		return new(showReservation(views(s.control.Read(), made))), nil
+		return s.reserved(s.control.RunInstances(ctx, callerOf(c), l))
 	}, nil
+}
+
+// reserved answers a launch.
+func (s *Service) reserved(made []*secgroup.Instance, err error) (*ec2types.Reservation, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(showReservation(views(s.control.Read(), made))), nil
+}
+
+// parseLaunch reads what is to be launched, of a request that is complete
+// without a template.
+func (s *Service) parseLaunch(region string, in *ec2types.RunInstancesRequest) (l control.Launch, err error) {
+	if err := checkCounts(in); err != nil {
+		return l, err
+	}
+	if err := checkCombinations(in); err != nil {
+		return l, err
+	}
+	if unsupportedLaunch(in) {
+		return l, errUnsupported
+	}
+	if err := s.checkImage(deref(in.ImageId)); err != nil {
+		return l, err
+	}
+	l.Image, l.Type, l.KeyName = *in.ImageId, deref(in.InstanceType), deref(in.KeyName)
+	l.Min, l.Max = int(*in.MinCount), int(*in.MaxCount)
+	if l.Zone, err = s.launchZone(region, in.Placement); err != nil {
+		return l, err
+	}
+	if l.UserData, err = parseUserData(in.UserData); err != nil {
+		return l, err
+	}
+	if l.Interfaces, err = launchInterfaces(in); err != nil {
+		return l, err
+	}
+	if l.Options, err = parseOptions(in); err != nil {
+		return l, err
+	}
+	tags, err := parseTagSpecifications(in.TagSpecifications, control.InstanceType, control.InterfaceType, noVolumes)
+	l.Tags, l.InterfaceTags = tags[control.InstanceType], tags[control.InterfaceType]
+	return l, err
 }
 
 func checkCounts(in *ec2types.RunInstancesRequest) error {
 	switch {
-	case deref(in.ImageId) == "" && in.LaunchTemplate == nil:
+	case deref(in.ImageId) == "":
 		return missing("ImageId")
 	case in.MinCount == nil:
 		return missing("MinCount")

@@ -15,7 +15,7 @@ import (
 // (docs/spec/ec2-api.md section 6.1).
 func unsupportedLaunch(in *ec2types.RunInstancesRequest) bool {
 	switch {
-	case in.LaunchTemplate != nil, in.InstanceMarketOptions != nil, in.Operator != nil,
+	case in.InstanceMarketOptions != nil, in.Operator != nil,
 		len(in.SecondaryInterfaces) > 0, len(in.ElasticGpuSpecification) > 0, len(in.ElasticInferenceAccelerators) > 0,
 		len(in.LicenseSpecifications) > 0, deref(in.KernelId) != "", deref(in.RamdiskId) != "", deref(in.EnablePrimaryIpv6):
 		return true

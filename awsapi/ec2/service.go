@@ -34,6 +34,7 @@ func (s *Service) operations() []awsapi.Operation {
 		s.groupOperations(),
 		s.interfaceOperations(),
 		s.instanceOperations(),
+		s.launchTemplateOperations(),
 	)
 }
 

@@ -4,7 +4,6 @@ package ec2
 
 import (
 	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/hedgeward/hedgeward/awsapi/ec2/ec2types"
@@ -79,7 +78,7 @@ func checkTagKey(key *string, reserved string) error {
 	switch {
 	case key == nil || *key == "":
 		return secgroup.Errorf("MissingParameter", "The request must contain the parameter key")
-	case len(*key) >= 4 && strings.EqualFold((*key)[:4], "aws:"):
+	case secgroup.ReservedKey(*key):
 		return secgroup.Errorf("InvalidParameterValue", reserved, *key)
 	case utf8.RuneCountInString(*key) > maxTagKey:
 		return secgroup.Errorf("InvalidParameterValue", "Tag key exceeds the maximum length of %d characters", maxTagKey)
