@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"syscall"
 )
 
 // peerMode is the argument with which this program starts itself inside a
@@ -103,7 +102,6 @@ func startPeer(name string, s *space, cpu int) (*peer, error) {
 	// collection and no signal in the middle of a measurement.
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=4", "GOGC=off", "GODEBUG=asyncpreemptoff=1")
 	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the parent
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
