@@ -32,6 +32,7 @@ func (s *Service) operations() []awsapi.Operation {
 		s.tagOperations(),
 		s.companionOperations(),
 		s.groupOperations(),
+		s.prefixListOperations(),
 		s.interfaceOperations(),
 		s.instanceOperations(),
 		s.launchTemplateOperations(),
