@@ -2,7 +2,12 @@
 
 package control
 
-import "github.com/hedgeward/hedgeward/secgroup"
+import (
+	"maps"
+	"slices"
+
+	"github.com/hedgeward/hedgeward/secgroup"
+)
 
 // DefaultInstanceType is the type of an instance that was not given one.
 const DefaultInstanceType = "netns.large"
@@ -59,3 +64,6 @@ func (l Limits) check(name string, interfaces, ipv4, ipv6 int) error {
 	}
 	return nil
 }
+
+// InstanceTypes returns the names of all instance types, sorted.
+func InstanceTypes() []string { return slices.Sorted(maps.Keys(typeLimits)) }

@@ -142,9 +142,6 @@ func (s *Service) fullOfInstances(tx *model.Tx, scope secgroup.Scope) bool {
 	return n >= s.quotas.InstancesPerRegion
 }
 
-// HasImage reports whether instances can be made from the image.
-func (s *Service) HasImage(id string) bool { return s.images != nil && s.images(id) }
-
 // defaultSubnet returns the subnet of the default VPC that a launch without one
 // goes to: that of the zone, or of the first zone that has one.
 func defaultSubnet(tx *model.Tx, scope secgroup.Scope, zone string) (*secgroup.Subnet, error) {

@@ -31,7 +31,7 @@ func newNetworks(t *testing.T, cfg Config) *networks {
 	t.Helper()
 	f := &networks{t: t, clock: clock.NewFake(testNow), Caller: alice}
 	cfg.Now = f.clock.Now
-	cfg.Images = func(id string) bool { return id == "ami-netns" }
+	cfg.Images = []Image{{ID: "ami-netns"}}
 	f.Service = newServiceWith(t, cfg)
 	return f
 }

@@ -25,13 +25,13 @@ type Caller struct {
 // Config holds what an installation decides. Zero fields mean the default
 // beside them.
 type Config struct {
-	Regions []Region          // DefaultRegions
-	Quotas  Quotas            // DefaultQuotas
-	Host    string            // "local": the agent that runs every instance
-	Images  func(string) bool // knows none: reports whether an image of that id can be launched
-	Now     func() time.Time  // time.Now
-	Seal    *access.Seal      // one that ends with the process: closes secrets and session tokens
-	Log     *slog.Logger      // discards
+	Regions []Region         // DefaultRegions
+	Quotas  Quotas           // DefaultQuotas
+	Host    string           // "local": the agent that runs every instance
+	Images  []Image          // none: what instances can be made from
+	Now     func() time.Time // time.Now
+	Seal    *access.Seal     // one that ends with the process: closes secrets and session tokens
+	Log     *slog.Logger     // discards
 }
 
 // Service runs operations. It is safe for concurrent use; operations wait until
@@ -42,7 +42,7 @@ type Service struct {
 	regions []Region
 	quotas  Quotas
 	host    string
-	images  func(string) bool
+	images  []Image
 	now     func() time.Time
 	seal    *access.Seal
 	parsed  parsed // policy documents in use

@@ -26,8 +26,8 @@ func (s *Service) describeVPCAttribute(c *awsapi.Call, in *ec2types.DescribeVpcA
 		"enableDnsHostnames": func(v *secgroup.VPC, out *ec2types.DescribeVpcAttributeResult) {
 			out.EnableDnsHostnames = &ec2types.AttributeBooleanValue{Value: new(v.DNSHostnames)}
 		},
-		"enableNetworkAddressUsageMetrics": func(_ *secgroup.VPC, out *ec2types.DescribeVpcAttributeResult) {
-			out.EnableNetworkAddressUsageMetrics = &ec2types.AttributeBooleanValue{Value: new(false)}
+		"enableNetworkAddressUsageMetrics": func(v *secgroup.VPC, out *ec2types.DescribeVpcAttributeResult) {
+			out.EnableNetworkAddressUsageMetrics = &ec2types.AttributeBooleanValue{Value: new(v.UsageMetrics)}
 		},
 	}[*in.Attribute]
 	if show == nil {

@@ -19,6 +19,7 @@ func (s *Service) instanceOperations() []awsapi.Operation {
 		operation(s, "StartInstances", s.startInstances),
 		operation(s, "StopInstances", s.stopInstances),
 		operation(s, "TerminateInstances", s.terminateInstances),
+		operation(s, "RebootInstances", s.rebootInstances),
 		operation(s, "DescribeInstanceAttribute", s.describeInstanceAttribute),
 		operation(s, "ModifyInstanceAttribute", s.modifyInstanceAttribute),
 	}
@@ -93,4 +94,17 @@ func (s *Service) terminateInstances(c *awsapi.Call, in *ec2types.TerminateInsta
 	return move(c, in.InstanceIds, s.control.TerminateInstances, func(changes []ec2types.InstanceStateChange) ec2types.TerminateInstancesResult {
 		return ec2types.TerminateInstancesResult{TerminatingInstances: changes}
 	})
+}
+
+// rebootInstances is section 6.2: programs inside end, nothing else changes.
+func (s *Service) rebootInstances(c *awsapi.Call, in *ec2types.RebootInstancesRequest) (func(context.Context) (*ec2types.RebootInstancesResult, error), error) {
+	if len(in.InstanceIds) == 0 {
+		return nil, missing("InstanceId")
+	}
+	if err := instanceIDs(in.InstanceIds); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) (*ec2types.RebootInstancesResult, error) {
+		return result[ec2types.RebootInstancesResult](s.control.RebootInstances(ctx, callerOf(c), in.InstanceIds...))
+	}, nil
 }

@@ -22,6 +22,10 @@ func (s *Service) interfaceOperations() []awsapi.Operation {
 		operation(s, "ResetNetworkInterfaceAttribute", s.resetNetworkInterfaceAttribute),
 		operation(s, "AttachNetworkInterface", s.attachNetworkInterface),
 		operation(s, "DetachNetworkInterface", s.detachNetworkInterface),
+		operation(s, "AssignPrivateIpAddresses", s.assignPrivateIPAddresses),
+		operation(s, "UnassignPrivateIpAddresses", s.unassignPrivateIPAddresses),
+		operation(s, "AssignIpv6Addresses", s.assignIPv6Addresses),
+		operation(s, "UnassignIpv6Addresses", s.unassignIPv6Addresses),
 	}
 }
 

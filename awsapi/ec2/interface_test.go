@@ -26,7 +26,7 @@ type site struct {
 // where instances can be made from the image ami-netns.
 func newSite(t *testing.T) *site {
 	t.Helper()
-	r := newRig(t, control.Config{Images: func(id string) bool { return id == "ami-netns" }})
+	r := newRig(t, control.Config{Images: []control.Image{{ID: "ami-netns", Name: "namespace"}}})
 	s := &site{rig: r}
 	s.vpc, s.subnet = s.network(t, "10.0.0.0/24")
 	for _, name := range []string{"web", "db"} {

@@ -66,7 +66,7 @@ func parseAddressing(primary *string, list []ec2types.PrivateIpAddressSpecificat
 		if deref(item.IsPrimaryIpv6) {
 			return a, errUnsupported
 		}
-		address, err := parseAddress(deref(item.Ipv6Address), func(a netip.Addr) bool { return a.Is6() && !a.Is4In6() && a.Zone() == "" })
+		address, err := parseAddress(deref(item.Ipv6Address), plainIPv6)
 		if err != nil {
 			return a, err
 		}
@@ -82,6 +82,9 @@ func parseAddress(text string, family func(netip.Addr) bool) (netip.Addr, error)
 	}
 	return a, nil
 }
+
+// plainIPv6 reports whether an interface can have the IPv6 address.
+func plainIPv6(a netip.Addr) bool { return a.Is6() && !a.Is4In6() && a.Zone() == "" }
 
 func parseCount(parameter string, n *int32) (int, error) {
 	if deref(n) < 0 {

@@ -35,6 +35,7 @@ func (s *Service) operations() []awsapi.Operation {
 		s.prefixListOperations(),
 		s.interfaceOperations(),
 		s.instanceOperations(),
+		s.catalogueOperations(),
 		s.launchTemplateOperations(),
 	)
 }

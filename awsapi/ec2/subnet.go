@@ -17,8 +17,15 @@ func (s *Service) subnetOperations() []awsapi.Operation {
 		operation(s, "CreateSubnet", s.createSubnet),
 		operation(s, "DeleteSubnet", s.deleteSubnet),
 		operation(s, "DescribeSubnets", s.describeSubnets),
+		operation(s, "CreateDefaultSubnet", s.createDefaultSubnet),
+		operation(s, "ModifySubnetAttribute", s.modifySubnetAttribute),
+		operation(s, "AssociateSubnetCidrBlock", s.associateSubnetBlock),
+		operation(s, "DisassociateSubnetCidrBlock", s.disassociateSubnetBlock),
 	}
 }
+
+var errTwoZones = secgroup.Errorf("InvalidParameterCombination",
+	"The parameter availabilityZone cannot be used with the parameter availabilityZoneId")
 
 func (s *Service) createSubnet(c *awsapi.Call, in *ec2types.CreateSubnetRequest) (func(context.Context) (*ec2types.CreateSubnetResult, error), error) {
 	if in.Ipv4IpamPoolId != nil || in.Ipv4NetmaskLength != nil || in.Ipv6IpamPoolId != nil || in.Ipv6NetmaskLength != nil || in.OutpostArn != nil {
@@ -37,8 +44,7 @@ func (s *Service) createSubnet(c *awsapi.Call, in *ec2types.CreateSubnetRequest)
 	case !native && ipv4 == "":
 		return nil, secgroup.Errorf("MissingParameter", "Either 'cidrBlock' or 'ipv4IpamPoolId' should be provided.")
 	case want.Zone != "" && want.ZoneID != "":
-		return nil, secgroup.Errorf("InvalidParameterCombination",
-			"The parameter availabilityZone cannot be used with the parameter availabilityZoneId")
+		return nil, errTwoZones
 	}
 	var err error
 	if ipv4 != "" {
@@ -92,6 +98,25 @@ func (n *subnet) cidr() string {
 	return n.CIDR.String()
 }
 
+// block is an association with its state.
+type block struct {
+	secgroup.CIDRAssociation
+	state string
+}
+
+// blocksIPv6 returns the IPv6 block that the subnet has and the one that it gave
+// up last: clients wait until they see that it is gone.
+func (n *subnet) blocksIPv6() []block {
+	var blocks []block
+	if n.IPv6 != nil {
+		blocks = append(blocks, block{*n.IPv6, associated})
+	}
+	if n.FormerIPv6 != nil {
+		blocks = append(blocks, block{*n.FormerIPv6, disassociated})
+	}
+	return blocks
+}
+
 func (n *subnet) arn() string { return arn(n.Scope, control.SubnetType, n.ID) }
 
 func showSubnet(n *subnet) ec2types.Subnet {
@@ -106,12 +131,8 @@ func showSubnet(n *subnet) ec2types.Subnet {
 			HostnameType: new("ip-name"), EnableResourceNameDnsARecord: new(false), EnableResourceNameDnsAAAARecord: new(false),
 		},
 	}
-	if n.IPv6 != nil {
-		out.Ipv6CidrBlockAssociationSet = append(out.Ipv6CidrBlockAssociationSet, ec2types.SubnetIpv6CidrBlockAssociation{
-			AssociationId: new(n.IPv6.ID), Ipv6CidrBlock: new(n.IPv6.Prefix.String()),
-			Ipv6CidrBlockState: &ec2types.SubnetCidrBlockState{State: new(associated)},
-			IpSource:           new("amazon"), Ipv6AddressAttribute: new("public"),
-		})
+	for _, b := range n.blocksIPv6() {
+		out.Ipv6CidrBlockAssociationSet = append(out.Ipv6CidrBlockAssociationSet, *showSubnetBlock(b.CIDRAssociation, b.state))
 	}
 	return out
 }

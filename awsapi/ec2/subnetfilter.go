@@ -20,9 +20,9 @@ var subnetFilters = filters[subnet]{
 		"subnet-id":                  one(func(n *subnet) string { return n.ID }),
 		"vpc-id":                     one(func(n *subnet) string { return n.VPC }),
 
-		"ipv6-cidr-block-association.association-id":  ofSubnetIPv6(blockID),
-		"ipv6-cidr-block-association.ipv6-cidr-block": ofSubnetIPv6(blockText),
-		"ipv6-cidr-block-association.state":           ofSubnetIPv6(always(associated)),
+		"ipv6-cidr-block-association.association-id":  ofSubnetIPv6(func(b block) string { return b.ID }),
+		"ipv6-cidr-block-association.ipv6-cidr-block": ofSubnetIPv6(func(b block) string { return b.Prefix.String() }),
+		"ipv6-cidr-block-association.state":           ofSubnetIPv6(func(b block) string { return b.state }),
 
 		// Each of these goes by several names.
 		"cidr-block": some((*subnet).cidr), "cidr": some((*subnet).cidr), "cidrBlock": some((*subnet).cidr),
@@ -37,11 +37,6 @@ func zoneName(n *subnet) string { return n.Zone }
 func zoneID(n *subnet) string   { return n.ZoneID }
 func forZone(n *subnet) string  { return strconv.FormatBool(n.DefaultForZone) }
 
-func ofSubnetIPv6(of func(secgroup.CIDRAssociation) string) func(*subnet) []string {
-	return func(n *subnet) []string {
-		if n.IPv6 == nil {
-			return nil
-		}
-		return []string{of(*n.IPv6)}
-	}
+func ofSubnetIPv6(of func(block) string) func(*subnet) []string {
+	return func(n *subnet) []string { return each(n.blocksIPv6(), of) }
 }

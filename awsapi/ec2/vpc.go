@@ -17,6 +17,10 @@ func (s *Service) vpcOperations() []awsapi.Operation {
 		operation(s, "CreateVpc", s.createVPC),
 		operation(s, "DeleteVpc", s.deleteVPC),
 		operation(s, "DescribeVpcs", s.describeVPCs),
+		operation(s, "CreateDefaultVpc", s.createDefaultVPC),
+		operation(s, "ModifyVpcAttribute", s.modifyVPCAttribute),
+		operation(s, "AssociateVpcCidrBlock", s.associateVPCBlock),
+		operation(s, "DisassociateVpcCidrBlock", s.disassociateVPCBlock),
 	}
 }
 
@@ -74,7 +78,7 @@ func (s *Service) createVPC(c *awsapi.Call, in *ec2types.CreateVpcRequest) (func
 			vpc.Ipv6CidrBlockAssociationSet = []ec2types.VpcIpv6CidrBlockAssociation{}
 		}
 		for i := range vpc.Ipv6CidrBlockAssociationSet {
-			vpc.Ipv6CidrBlockAssociationSet[i].Ipv6CidrBlockState.State = new("associating")
+			vpc.Ipv6CidrBlockAssociationSet[i].Ipv6CidrBlockState.State = new(associating)
 		}
 		return &ec2types.CreateVpcResult{Vpc: &vpc}, nil
 	}, nil
@@ -89,9 +93,14 @@ func (s *Service) deleteVPC(c *awsapi.Call, in *ec2types.DeleteVpcRequest) (func
 	}, nil
 }
 
-// Every block of a VPC or subnet is in the same state as soon as a describe can
-// show it.
-const associated = "associated"
+// The states of blocks of VPCs and subnets. What changes them answers with the
+// state on the way there; what describes them shows where they have arrived.
+const (
+	associating    = "associating"
+	associated     = "associated"
+	disassociating = "disassociating"
+	disassociated  = "disassociated"
+)
 
 // The pool from which AmazonProvidedIpv6CidrBlock takes blocks, by the name that
 // clients know.
@@ -103,15 +112,10 @@ func showVPC(v *secgroup.VPC) ec2types.Vpc {
 		DhcpOptionsId: new(v.DHCPOptions), InstanceTenancy: new(v.Tenancy), IsDefault: new(v.Default), Tags: tagSet(v.Tags),
 	}
 	for _, a := range v.CIDRs {
-		vpc.CidrBlockAssociationSet = append(vpc.CidrBlockAssociationSet, ec2types.VpcCidrBlockAssociation{
-			AssociationId: new(a.ID), CidrBlock: new(a.Prefix.String()), CidrBlockState: &ec2types.VpcCidrBlockState{State: new(associated)},
-		})
+		vpc.CidrBlockAssociationSet = append(vpc.CidrBlockAssociationSet, *showVPCBlock(a, associated))
 	}
 	for _, a := range v.IPv6 {
-		vpc.Ipv6CidrBlockAssociationSet = append(vpc.Ipv6CidrBlockAssociationSet, ec2types.VpcIpv6CidrBlockAssociation{
-			AssociationId: new(a.ID), Ipv6CidrBlock: new(a.Prefix.String()), Ipv6CidrBlockState: &ec2types.VpcCidrBlockState{State: new(associated)},
-			Ipv6Pool: new(ipv6Pool), NetworkBorderGroup: new(v.Region), IpSource: new("amazon"), Ipv6AddressAttribute: new("public"),
-		})
+		vpc.Ipv6CidrBlockAssociationSet = append(vpc.Ipv6CidrBlockAssociationSet, *showVPCIPv6Block(v.Region, a, associated))
 	}
 	return vpc
 }

@@ -74,7 +74,7 @@ func assemble(ctx context.Context, st *state, o upOptions, log *slog.Logger) (in
 	}
 	in.control = control.New(in.store, in.model, control.Config{
 		Host: host, Log: log, Seal: seal,
-		Images: func(id string) bool { _, known := instance.FindImage(id); return known },
+		Images: images(),
 	})
 	if _, served := in.control.Region(o.region); !served {
 		return in, fmt.Errorf("this installation does not serve Region %q; choose another with --region", o.region)

@@ -79,7 +79,6 @@ func (r *run) controlRows(ctx context.Context, part string) (rows []row, err err
 	cmd := exec.CommandContext(ctx, self, controlMode)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 20 * time.Second
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -177,7 +176,7 @@ func assemble(ctx context.Context, e errand) (_ *installation, err error) {
 	const many = 1 << 20
 	i.control = control.New(i.store, i.model, control.Config{
 		Host: host, Log: slog.New(slog.DiscardHandler),
-		Images: func(id string) bool { _, known := instance.FindImage(id); return known },
+		Images: []control.Image{{ID: "ami-netns"}},
 		Quotas: control.Quotas{GroupsPerRegion: many, RulesPerGroup: 2000, InterfacesPerRegion: many, VPCsPerRegion: 100},
 	})
 	if i.datapath, err = datapath.Open(datapath.Config{Dir: e.Pins, Log: quiet}); err != nil {
