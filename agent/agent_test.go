@@ -248,6 +248,45 @@ func TestAnAddressThatIsGoneAlreadyIsNoFault(t *testing.T) {
 	}
 }
 
+// TestAnAddressMovesInOneDelta moves an address to and fro between two attached
+// interfaces: the one that has it gives it up before the other takes it.
+func TestAnAddressMovesInOneDelta(t *testing.T) {
+	r := newRig(t, newStrictKernel(t), newFakeDriver())
+	moving := feed.AddressKey{VPC: "vpc-1", Addr: netip.MustParseAddr("10.0.0.9")}
+	two := func(owner string, revision int64) *feed.Delta {
+		d := &feed.Delta{
+			Revision: revision, Interfaces: map[string]*feed.Interface{},
+			Addresses: map[feed.AddressKey]*feed.Address{moving: {Interface: owner, Local: true}},
+		}
+		for n, id := range []string{"eni-1", "eni-2"} {
+			i := iface("sg-1")
+			i.ID, i.DeviceIndex, i.Addresses = id, n, []netip.Prefix{prefix([]string{"10.0.0.4/24", "10.0.0.5/24"}[n])}
+			if id == owner {
+				i.Addresses = append(i.Addresses, prefix("10.0.0.9/24"))
+			}
+			d.Interfaces[id] = i
+		}
+		return d
+	}
+	launch := two("eni-1", 5)
+	launch.Instances = map[string]*feed.Instance{"i-1": {ID: "i-1", State: secgroup.Pending, Interfaces: []string{"eni-1", "eni-2"}}}
+	r.Apply(launch)
+	r.report()
+	for n := range int64(20) {
+		owner := []string{"eni-2", "eni-1"}[n%2]
+		r.Apply(two(owner, 6+n))
+		if faults := r.Status().Faults; len(faults) > 0 {
+			t.Fatalf("after %d moves: faults %v", n, faults)
+		}
+		r.mu.Lock()
+		got, told := r.kernel.owners[moving], r.kernel.addresses[moving].Interface
+		r.mu.Unlock()
+		if got != owner || told != owner {
+			t.Fatalf("%s has the address and %q was told, want %s", got, told, owner)
+		}
+	}
+}
+
 func TestStoppingAndTerminating(t *testing.T) {
 	for _, tt := range []struct{ state, want secgroup.InstanceState }{
 		{secgroup.Stopping, secgroup.Stopped}, {secgroup.ShuttingDown, secgroup.Terminated},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -28,15 +29,14 @@ func (a *Agent) Apply(d *feed.Delta) {
 			a.close(id, was.Instance)
 		}
 	}
+	attached := a.giversFirst(d.Interfaces)
 	merge(a.interfaces, d.Interfaces) // who is local decides what is told of addresses
 	merge(a.groups, d.Groups)
 	merge(a.addresses, d.Addresses)
 	merge(a.instances, d.Instances)
 
-	for id, now := range d.Interfaces {
-		if now != nil && a.isAttached(id) {
-			a.try("interface "+id, func() error { return a.putInterface(id) }) // what judges it follows below
-		}
+	for _, id := range attached {
+		a.try("interface "+id, func() error { return a.putInterface(id) }) // what judges it follows below
 	}
 	if first {
 		// The policies that an earlier agent left know no groups but those of
@@ -68,6 +68,24 @@ func (a *Agent) Apply(d *feed.Delta) {
 		close(a.moved)
 		a.moved = make(chan struct{})
 	}
+}
+
+// giversFirst returns the changed interfaces that are attached and stay wanted,
+// those first that give up an address: another one may get it.
+func (a *Agent) giversFirst(changed map[string]*feed.Interface) []string {
+	var givers, others []string
+	for id, now := range changed {
+		if now == nil || !a.isAttached(id) {
+			continue
+		}
+		was := a.interfaces[id]
+		if was != nil && slices.ContainsFunc(was.Addresses, func(p netip.Prefix) bool { return !slices.Contains(now.Addresses, p) }) {
+			givers = append(givers, id)
+		} else {
+			others = append(others, id)
+		}
+	}
+	return append(givers, others...)
 }
 
 // merge takes a delta's values into all; nil removes.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"sync"
 	"testing"
@@ -26,16 +27,25 @@ type strictKernel struct {
 	policies   map[datapath.PolicyID]*policy.Policy
 	interfaces map[string]*datapath.InterfaceStatus
 	addresses  map[feed.AddressKey]datapath.Address
+	owners     map[feed.AddressKey]string // address -> interface
 }
 
 func newStrictKernel(t *testing.T) *strictKernel {
 	return &strictKernel{
 		t: t, policies: map[datapath.PolicyID]*policy.Policy{}, interfaces: map[string]*datapath.InterfaceStatus{},
-		addresses: map[feed.AddressKey]datapath.Address{},
+		addresses: map[feed.AddressKey]datapath.Address{}, owners: map[feed.AddressKey]string{},
 	}
 }
 
 func (k *strictKernel) Attach(i datapath.Interface) error {
+	maps.DeleteFunc(k.owners, func(_ feed.AddressKey, owner string) bool { return owner == i.ID })
+	for _, addr := range i.Addresses {
+		key := feed.AddressKey{VPC: i.VPC, Addr: addr}
+		if owner := k.owners[key]; owner != "" {
+			return fmt.Errorf("address %s is interface %s's", addr, owner)
+		}
+		k.owners[key] = i.ID
+	}
 	if old := k.interfaces[i.ID]; old != nil {
 		old.Device, old.Ifindex = i.Device, i.Ifindex
 		return nil
@@ -44,7 +54,11 @@ func (k *strictKernel) Attach(i datapath.Interface) error {
 	return nil
 }
 
-func (k *strictKernel) Detach(id string) error { delete(k.interfaces, id); return nil }
+func (k *strictKernel) Detach(id string) error {
+	maps.DeleteFunc(k.owners, func(_ feed.AddressKey, owner string) bool { return owner == id })
+	delete(k.interfaces, id)
+	return nil
+}
 
 func (k *strictKernel) AddPolicy(p *policy.Policy) (datapath.PolicyID, error) {
 	if k.full != nil {
