@@ -102,7 +102,7 @@ func start(t *testing.T, extra ...awsapi.Operation) *rig {
 		}),
 	}, extra...)
 	server, err := awsapi.New(awsapi.Config{
-		Services:    []*awsapi.Service{awsapi.NewService(ec2types.Model, awsapi.EC2Query, ops...), sts.New(), appstream.New()},
+		Services:    []*awsapi.Service{awsapi.NewService(ec2types.Model, awsapi.EC2Query, ops...), sts.New(nil), appstream.New()},
 		Credentials: keys{},
 		Authorizer:  r,
 		Regions:     func(region string) bool { return region == "us-east-1" || region == "eu-central-1" },

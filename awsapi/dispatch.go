@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -36,6 +37,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	a := &answer{service: s.Services[0]}
 	a.RequestID = newRequestID()
+	if from, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		a.Source = from.Addr().Unmap()
+	}
+	a.Secure = r.TLS != nil
 	op, out, refused := s.serve(w, r, a)
 
 	status, code := http.StatusOK, "ok"

@@ -23,6 +23,7 @@ var ec2Status = map[string]int{
 // awsStatus is the same for the other services.
 var awsStatus = map[string]int{
 	"AccessDenied":       http.StatusForbidden,
+	"ExpiredToken":       http.StatusForbidden,
 	"InternalError":      http.StatusInternalServerError,
 	"InternalFailure":    http.StatusInternalServerError,
 	"ServiceUnavailable": http.StatusServiceUnavailable,
@@ -42,6 +43,7 @@ func (json11s) status(code string) int  { return statusIn(awsStatus, code) }
 
 const (
 	wrongSignature = "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
+	expiredToken   = "The security token included in the request is expired"
 	unknownToken   = "The security token included in the request is invalid."
 	untimely       = "Signature expired or not yet current: check the clock of this machine."
 	illegible      = "The Authorization header or the signature parameters of the query string are not of the form that Signature Version 4 demands."
@@ -53,7 +55,7 @@ func (ec2Query) unsigned(e *sigv4.Error) refusal {
 	switch e.Reason {
 	case sigv4.Missing:
 		return refusal{http.StatusBadRequest, "MissingParameter", "The request must contain the parameter AWSAccessKeyId"}
-	case sigv4.Expired:
+	case sigv4.Expired, sigv4.TokenExpired:
 		return refusal{http.StatusBadRequest, "RequestExpired", "Request has expired."}
 	}
 	return refusal{http.StatusUnauthorized, "AuthFailure", "AWS was not able to validate the provided access credentials"}
@@ -66,6 +68,8 @@ func (awsQuery) unsigned(e *sigv4.Error) refusal {
 		return refusal{http.StatusForbidden, "MissingAuthenticationToken", "Request is missing Authentication Token"}
 	case sigv4.UnknownKey:
 		return refusal{http.StatusForbidden, "InvalidClientTokenId", unknownToken}
+	case sigv4.TokenExpired:
+		return refusal{http.StatusForbidden, "ExpiredToken", expiredToken}
 	case sigv4.Expired:
 		return refusal{http.StatusForbidden, "SignatureDoesNotMatch", untimely}
 	case sigv4.Malformed:
@@ -81,6 +85,8 @@ func (json11s) unsigned(e *sigv4.Error) refusal {
 		return refusal{http.StatusForbidden, "MissingAuthenticationTokenException", "Missing Authentication Token"}
 	case sigv4.UnknownKey:
 		return refusal{http.StatusForbidden, "UnrecognizedClientException", unknownToken}
+	case sigv4.TokenExpired:
+		return refusal{http.StatusBadRequest, "ExpiredTokenException", expiredToken}
 	case sigv4.Expired:
 		return refusal{http.StatusForbidden, "InvalidSignatureException", untimely}
 	case sigv4.Malformed:

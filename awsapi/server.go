@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/hedgeward/hedgeward/awsapi/sigv4"
+	"github.com/hedgeward/hedgeward/control"
 )
 
 const (
@@ -41,6 +42,14 @@ type Credentials interface {
 	Lookup(ctx context.Context, accessKey string) (secret string, caller Caller, ok bool)
 }
 
+// Sessions knows temporary credentials.
+type Sessions interface {
+	// OpenSession returns the secret of a session's key and whose it is; ok is
+	// false when the token is not the key's, or the session was ended. One whose
+	// time is over is returned: the server looks at that last.
+	OpenSession(accessKey, token string) (secret string, who control.Actor, ok bool)
+}
+
 // Authorizer decides what a caller may do.
 type Authorizer interface {
 	// Authorize returns nil when the call is allowed. A refusal is a
@@ -55,10 +64,12 @@ type AllowAll struct{}
 // Authorize implements Authorizer.
 func (AllowAll) Authorize(context.Context, *Call, any) error { return nil }
 
-// Config is what a Server works with. Every field must be set.
+// Config is what a Server works with. Every field but Sessions and Audit must be
+// set.
 type Config struct {
 	Services    []*Service
 	Credentials Credentials
+	Sessions    Sessions // nil: there are none
 	Authorizer  Authorizer
 	Regions     func(region string) bool // reports whether the installation has the Region
 	Now         func() time.Time         // against which signatures are held
@@ -139,22 +150,43 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
 
 // lookup carries one request's look at the credentials through the verifier.
 type lookup struct {
-	ctx    context.Context
-	from   Credentials
-	caller Caller
+	ctx      context.Context
+	from     Credentials
+	sessions Sessions
+	token    string // that the request bears, unproven; "" for none
+	caller   Caller
 }
 
-// Secret implements sigv4.Secrets.
+// Secret implements sigv4.Secrets. A session's key is nothing without its token,
+// and a token is no part of any other key.
 func (l *lookup) Secret(accessKey string) (string, bool) {
-	secret, caller, ok := l.from.Lookup(l.ctx, accessKey)
-	l.caller = caller
+	if l.token == "" {
+		secret, caller, ok := l.from.Lookup(l.ctx, accessKey)
+		l.caller = caller
+		return secret, ok
+	}
+	if l.sessions == nil {
+		return "", false
+	}
+	secret, who, ok := l.sessions.OpenSession(accessKey, l.token)
+	l.caller = Caller{Account: who.Account, User: who.User, UserID: who.UserID, ARN: who.ARN, Session: who.Session}
 	return secret, ok
+}
+
+// tokenOf returns the session token that a request bears in its header or its
+// query string. The verifier sees to it that there is one at most and that it is
+// signed.
+func tokenOf(r *http.Request) string {
+	if token := r.Header.Get("X-Amz-Security-Token"); token != "" {
+		return token
+	}
+	return r.URL.Query().Get("X-Amz-Security-Token")
 }
 
 // authenticate returns the service and the caller of a request, or a refusal
 // and the service in whose words to put it.
 func (s *Server) authenticate(r *http.Request, body []byte) (*Service, Caller, *sigv4.Error) {
-	l := &lookup{ctx: r.Context(), from: s.Credentials}
+	l := &lookup{ctx: r.Context(), from: s.Credentials, sessions: s.Sessions, token: tokenOf(r)}
 	id, err := sigv4.New(l, s.Now).Verify(r, body)
 	if err != nil {
 		e := new(sigv4.Error)
@@ -169,9 +201,10 @@ func (s *Server) authenticate(r *http.Request, body []byte) (*Service, Caller, *
 		return s.guess(r, body, ""), Caller{}, &sigv4.Error{Reason: sigv4.Mismatch, Detail: "no service " + id.Service + " here"}
 	case !s.Regions(id.Region):
 		return service, Caller{}, &sigv4.Error{Reason: sigv4.Mismatch, Detail: "no Region " + id.Region + " here"}
-	case id.Token != "":
-		// Session credentials are not issued, so nobody can hold a good one.
+	case id.Token != l.token: // the one that was looked up is not the one that is signed
 		return service, Caller{}, &sigv4.Error{Reason: sigv4.UnknownKey, Detail: "session token with key " + id.AccessKey}
+	case l.caller.Session != nil && !s.Now().Before(l.caller.Session.Expires):
+		return service, Caller{}, &sigv4.Error{Reason: sigv4.TokenExpired, Detail: "session of key " + id.AccessKey}
 	}
 	caller := l.caller
 	caller.Region, caller.AccessKey = id.Region, id.AccessKey

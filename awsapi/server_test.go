@@ -213,7 +213,7 @@ func TestOtherServicesWordTheirOwnRefusals(t *testing.T) {
 	sts(r.call(t, who, scope{service: "sts", key: "AKIANOBODY"}), 403, "InvalidClientTokenId")
 	sts(r.call(t, who, scope{service: "sts", secret: "wrong"}), 403, "SignatureDoesNotMatch")
 	sts(r.call(t, who, scope{service: "sts", at: time.Now().Add(-time.Hour)}), 403, "SignatureDoesNotMatch")
-	sts(r.call(t, "Action=AssumeRole", scope{service: "sts"}), 400, "UnsupportedOperation")
+	sts(r.call(t, "Action=AssumeRole", scope{service: "sts"}), 400, "ValidationError")
 	sts(r.call(t, "Action=DescribeVpcs", scope{service: "sts"}), 400, "InvalidAction")
 	bad := r.post(t, who)
 	bad.Header.Set("Authorization", "Bearer x")

@@ -5,9 +5,15 @@ package awsapi
 import (
 	"context"
 	"fmt"
+	"maps"
+	"net/netip"
 	"reflect"
+	"slices"
+	"strconv"
 
+	"github.com/hedgeward/hedgeward/access"
 	"github.com/hedgeward/hedgeward/awsapi/wire"
+	"github.com/hedgeward/hedgeward/control"
 )
 
 // Caller is the principal whose signature a call bears.
@@ -18,6 +24,8 @@ type Caller struct {
 	UserID    string // unique id, AIDA… or the account's
 	ARN       string // arn:aws:iam::ACCOUNT:user/NAME
 	AccessKey string // id of the key, not its secret
+
+	Session *control.Session // of temporary credentials; nil for a long-term key
 }
 
 // Call is one authenticated request on its way through an operation.
@@ -26,6 +34,26 @@ type Call struct {
 	Service   string // "ec2"
 	Action    string // "CreateSecurityGroup"
 	RequestID string // as the client is told
+
+	Source    netip.Addr // of the connection; no header is believed
+	Secure    bool       // over TLS
+	Resources []string   // what the call touches, as its Authorizer found: ARNs or "*"
+}
+
+// Actor returns the caller as policies judge it.
+func (c *Call) Actor() control.Actor {
+	return control.Actor{Account: c.Account, User: c.User, UserID: c.UserID, ARN: c.ARN, AccessKey: c.AccessKey, Session: c.Session}
+}
+
+// Circumstances returns what conditions may ask about the request itself.
+func (c *Call) Circumstances() access.Context {
+	about := access.Context{}
+	about.Add("aws:RequestedRegion", c.Region)
+	about.Add("aws:SecureTransport", strconv.FormatBool(c.Secure))
+	if c.Source.IsValid() {
+		about.Add("aws:SourceIp", c.Source.String())
+	}
+	return about
 }
 
 // Operation is one operation that the installation offers. Make it with Op.
@@ -104,3 +132,7 @@ func NewService(model *wire.Model, protocol Protocol, ops ...Operation) *Service
 
 // Name returns the service's name in credential scopes.
 func (s *Service) Name() string { return s.model.Service }
+
+// Offered returns the names of the operations that the installation offers, in
+// alphabetical order.
+func (s *Service) Offered() []string { return slices.Sorted(maps.Keys(s.offered)) }

@@ -67,7 +67,7 @@ func newRig(t *testing.T, cfg control.Config) *rig {
 		t.Fatal(err)
 	}
 	server, err := awsapi.New(awsapi.Config{
-		Services: []*awsapi.Service{New(r.control)}, Credentials: r, Authorizer: awsapi.AllowAll{}, Now: time.Now, Log: log,
+		Services: []*awsapi.Service{New(r.control)}, Credentials: r, Authorizer: NewAuthorizer(r.control), Now: time.Now, Log: log,
 		Regions: func(name string) bool { _, ok := r.control.Region(name); return ok },
 	})
 	if err != nil {

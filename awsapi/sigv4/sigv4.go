@@ -35,16 +35,17 @@ type Secrets interface {
 type Reason uint8
 
 const (
-	Malformed  Reason = iota // there is a signature, but not in the form it must have
-	Missing                  // not signed at all
-	UnknownKey               // no such key, or a key not in use
-	Mismatch                 // the signature is not that of this request
-	BodyHash                 // the hash that was sent is not that of the body, or the body is not covered
-	Expired                  // right, but not now
+	Malformed    Reason = iota // there is a signature, but not in the form it must have
+	Missing                    // not signed at all
+	UnknownKey                 // no such key, or a key not in use
+	Mismatch                   // the signature is not that of this request
+	BodyHash                   // the hash that was sent is not that of the body, or the body is not covered
+	Expired                    // right, but not now
+	TokenExpired               // right, but the session that it is signed with is over
 )
 
 func (r Reason) String() string {
-	return [...]string{"malformed", "missing", "unknown key", "mismatch", "body hash", "expired"}[r]
+	return [...]string{"malformed", "missing", "unknown key", "mismatch", "body hash", "expired", "token expired"}[r]
 }
 
 // Error is a refusal. Detail is for the log and holds no secret; what the client

@@ -163,12 +163,17 @@ func (in *installation) answer(ctx, run context.Context, api net.Listener, ready
 		return err
 	}
 	server, err := awsapi.New(awsapi.Config{
-		Services:    []*awsapi.Service{ec2.New(in.control), sts.New(), appstream.New()},
+		Services:    []*awsapi.Service{ec2.New(in.control), sts.New(in.control), appstream.New()},
 		Credentials: credentials{in.control},
-		Authorizer:  awsapi.AllowAll{},
-		Regions:     func(name string) bool { _, served := in.control.Region(name); return served },
-		Now:         time.Now,
-		Log:         in.log,
+		Sessions:    in.control,
+		Authorizer: awsapi.ByService{
+			"ec2":       ec2.NewAuthorizer(in.control),
+			"sts":       sts.Authorizer{},
+			"appstream": awsapi.WholeService{Control: in.control, Code: "AccessDeniedException"},
+		},
+		Regions: func(name string) bool { _, served := in.control.Region(name); return served },
+		Now:     time.Now,
+		Log:     in.log,
 	})
 	if err != nil {
 		return err

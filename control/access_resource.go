@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package control
+
+import (
+	"github.com/hedgeward/hedgeward/model"
+	"github.com/hedgeward/hedgeward/secgroup"
+)
+
+// Facts are what policies may ask about a resource.
+type Facts struct {
+	Tags   secgroup.Tags
+	VPC    string // that it belongs to, "" for none
+	Subnet string // that it is in, "" for none
+}
+
+// FactsOf returns what is known of a resource of the scope. What does not exist
+// there has no facts: policies cannot be used to find out about others'.
+func FactsOf(snap *model.Snapshot, scope secgroup.Scope, id string) Facts {
+	var f Facts
+	kind, err := taggableOf(id)
+	if err != nil {
+		return f
+	}
+	tags, _, ok := kind.find(&model.Tx{Snapshot: snap}, scope, id)
+	if !ok {
+		return f
+	}
+	f.Tags = tags
+	switch kind.kind {
+	case VPCType:
+		f.VPC = id
+	case GroupType:
+		f.VPC = snap.Groups.Get(id).VPC
+	case RuleType:
+		for g := range snap.Groups.By(model.ByRule, id) {
+			f.VPC = g.VPC
+		}
+	case SubnetType:
+		f.VPC, f.Subnet = snap.Subnets.Get(id).VPC, id
+	case InterfaceType:
+		i := snap.Interfaces.Get(id)
+		f.VPC, f.Subnet = i.VPC, i.Subnet
+	case InstanceType:
+		i := snap.Instances.Get(id)
+		f.VPC, f.Subnet = i.VPC, i.Subnet
+	}
+	return f
+}
+
+// AttachedBy returns the interface and the instance of an attachment in the
+// scope, "" for none.
+func AttachedBy(snap *model.Snapshot, scope secgroup.Scope, attachment string) (iface, instance string) {
+	for i := range snap.Interfaces.By(model.ByAttachment, attachment) {
+		if i.Scope == scope {
+			return i.ID, i.Attachment.Instance
+		}
+	}
+	return "", ""
+}
+
+// BlockOf returns the VPC or the subnet that has an address block under this id,
+// "" for none in the scope.
+func BlockOf(snap *model.Snapshot, scope secgroup.Scope, association string) string {
+	value := model.ScopeValue(scope)
+	for v := range snap.VPCs.By(model.ByScope, value) {
+		for _, blocks := range [][]secgroup.CIDRAssociation{v.CIDRs, v.IPv6} {
+			for _, b := range blocks {
+				if b.ID == association {
+					return v.ID
+				}
+			}
+		}
+	}
+	for n := range snap.Subnets.By(model.ByScope, value) {
+		if n.IPv6 != nil && n.IPv6.ID == association {
+			return n.ID
+		}
+	}
+	return ""
+}
+
+// DefaultGroupOf returns the group that an interface in a subnet gets unnamed,
+// "" when the scope has no such subnet. Without a subnet it is that of the
+// default VPC.
+func DefaultGroupOf(snap *model.Snapshot, scope secgroup.Scope, subnet string) string {
+	if subnet == "" {
+		if v := DefaultVPC(snap, scope); v != nil {
+			return v.DefaultGroup
+		}
+		return ""
+	}
+	n := snap.Subnets.Get(subnet)
+	if n == nil || n.Scope != scope {
+		return ""
+	}
+	return snap.VPCs.Get(n.VPC).DefaultGroup
+}
+
+// GroupNamed returns the id of the group that a name stands for in requests, ""
+// for none.
+func GroupNamed(snap *model.Snapshot, scope secgroup.Scope, name string) string {
+	g, err := groupByName(snap, scope, name)
+	if err != nil {
+		return ""
+	}
+	return g.ID
+}
