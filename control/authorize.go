@@ -37,7 +37,7 @@ func (s *Service) AuthorizeSecurityGroup(ctx context.Context, caller Caller, ref
 		}
 		next := *g
 		next.Rules = slices.Concat(g.Rules, rules)
-		if err := checkRuleQuota(g.Rules, next.Rules, weights(tx.Snapshot), s.quotas.RulesPerGroup); err != nil {
+		if err := checkRuleQuota(g.Rules, next.Rules, weights(tx.Snapshot), s.quotas(tx.Snapshot, g.Scope).RulesPerGroup); err != nil {
 			return err
 		}
 		if err := s.checkListUsers(tx.Snapshot, g.ID, next.Rules); err != nil {

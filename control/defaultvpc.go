@@ -77,7 +77,7 @@ func (s *Service) CreateDefaultVPC(ctx context.Context, caller Caller) (made *se
 		if DefaultVPC(tx.Snapshot, caller.Scope) != nil {
 			return secgroup.Errorf("DefaultVpcAlreadyExists", "A Default VPC already exists for this account in this region.")
 		}
-		if full(&tx.VPCs, caller.Scope, s.quotas.VPCsPerRegion) {
+		if full(&tx.VPCs, caller.Scope, s.quotas(tx.Snapshot, caller.Scope).VPCsPerRegion) {
 			return errManyVPCs
 		}
 		made = putDefaultVPC(tx, tx.AccountRegions.Get(model.ScopeID(caller.Scope)), region.Zones, s.now().UTC())
@@ -108,7 +108,7 @@ func (s *Service) CreateDefaultSubnet(ctx context.Context, caller Caller, zoneNa
 				return secgroup.Errorf("DefaultSubnetAlreadyExistsInAvailabilityZone", "'%s' is already the default subnet in %s.", n.ID, zone.Name)
 			}
 		}
-		if count >= s.quotas.SubnetsPerVPC {
+		if count >= s.quotas(tx.Snapshot, caller.Scope).SubnetsPerVPC {
 			return errManySubnets
 		}
 		for i := 0; ; i++ {

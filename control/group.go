@@ -33,7 +33,7 @@ func (s *Service) CreateSecurityGroup(ctx context.Context, caller Caller, in New
 		if tx.Groups.Has(model.ByName, model.NameValue(vpc.ID, in.Name)) {
 			return secgroup.Errorf("InvalidGroup.Duplicate", "The security group '%s' already exists for VPC '%s'", in.Name, vpc.ID)
 		}
-		if full(&tx.Groups, caller.Scope, s.quotas.GroupsPerRegion) {
+		if full(&tx.Groups, caller.Scope, s.quotas(tx.Snapshot, caller.Scope).GroupsPerRegion) {
 			return secgroup.Errorf("SecurityGroupLimitExceeded", "The maximum number of security groups for VPC '%s' has been reached.", vpc.ID)
 		}
 		if err := s.checkTagCount(in.Tags); err != nil {
@@ -105,7 +105,7 @@ func born(g *secgroup.Group) *secgroup.Group {
 // checkTagCount refuses more tags than one resource may have. Reserved ones do
 // not count.
 func (s *Service) checkTagCount(tags secgroup.Tags) error {
-	if len(tags.Without(secgroup.Tag.Reserved)) > s.quotas.TagsPerResource {
+	if len(tags.Without(secgroup.Tag.Reserved)) > s.installed.TagsPerResource {
 		return secgroup.Errorf("TagLimitExceeded", "The maximum number of Tags for a resource has been reached.")
 	}
 	return nil

@@ -40,7 +40,7 @@ func (s *Service) CreateNetworkInterface(ctx context.Context, caller Caller, spe
 		if err != nil {
 			return err
 		}
-		groups, err := ofNewInterface.groups(tx, s.quotas, subnet, spec.Groups)
+		groups, err := ofNewInterface.groups(tx, s.quotas(tx.Snapshot, caller.Scope), subnet, spec.Groups)
 		if err != nil {
 			return err
 		}
@@ -63,7 +63,7 @@ func (s *Service) CreateNetworkInterface(ctx context.Context, caller Caller, spe
 // newInterface returns an interface with addresses of its own; the caller puts
 // it.
 func (s *Service) newInterface(tx *model.Tx, subnet *secgroup.Subnet, groups []string, spec *InterfaceSpec) (*secgroup.Interface, error) {
-	if full(&tx.Interfaces, subnet.Scope, s.quotas.InterfacesPerRegion) {
+	if full(&tx.Interfaces, subnet.Scope, s.quotas(tx.Snapshot, subnet.Scope).InterfacesPerRegion) {
 		return nil, errManyInterfaces
 	}
 	ipv4, ipv6, err := addresses(tx, subnet, &spec.Addressing)
@@ -152,7 +152,7 @@ func (s *Service) ModifyNetworkInterfaceAttribute(ctx context.Context, caller Ca
 		i := *was
 		switch {
 		case len(change.Groups) > 0:
-			i.Groups, err = ofChangedInterface.groups(tx, s.quotas, tx.Subnets.Get(i.Subnet), change.Groups)
+			i.Groups, err = ofChangedInterface.groups(tx, s.quotas(tx.Snapshot, caller.Scope), tx.Subnets.Get(i.Subnet), change.Groups)
 		case change.SourceDestCheck != nil:
 			i.SourceDestCheck = *change.SourceDestCheck
 		case change.Description != nil:

@@ -130,7 +130,8 @@ func (s *Service) launch(tx *model.Tx, p *plan, index int) (*secgroup.Instance, 
 // fullOfInstances reports whether the quota is used up. Records of terminated
 // instances do not count.
 func (s *Service) fullOfInstances(tx *model.Tx, scope secgroup.Scope) bool {
-	if tx.Instances.Len() < s.quotas.InstancesPerRegion {
+	limit := s.quotas(tx.Snapshot, scope).InstancesPerRegion
+	if tx.Instances.Len() < limit {
 		return false
 	}
 	n := 0
@@ -139,7 +140,7 @@ func (s *Service) fullOfInstances(tx *model.Tx, scope secgroup.Scope) bool {
 			n++
 		}
 	}
-	return n >= s.quotas.InstancesPerRegion
+	return n >= limit
 }
 
 // defaultSubnet returns the subnet of the default VPC that a launch without one

@@ -131,7 +131,7 @@ func (s *Service) planInterface(tx *model.Tx, scope secgroup.Scope, l *Launch, i
 		}
 		ids = append(ids, g.ID)
 	}
-	p.groups, err = refusals.groups(tx, s.quotas, p.subnet, ids)
+	p.groups, err = refusals.groups(tx, s.quotas(tx.Snapshot, scope), p.subnet, ids)
 	return p, err
 }
 

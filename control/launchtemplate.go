@@ -27,7 +27,7 @@ func (s *Service) CreateLaunchTemplate(ctx context.Context, caller Caller, spec 
 			if tx.LaunchTemplates.Has(model.ByName, model.TemplateNameValue(caller.Scope, spec.Name)) {
 				return nil, secgroup.Errorf("InvalidLaunchTemplateName.AlreadyExistsException", "Launch template name already in use.")
 			}
-			if full(&tx.LaunchTemplates, caller.Scope, maxTemplates) {
+			if full(&tx.LaunchTemplates, caller.Scope, s.quotas(tx.Snapshot, caller.Scope).TemplatesPerRegion) {
 				return nil, secgroup.Errorf("LaunchTemplateLimitExceeded", "The maximum number of launch templates has been reached.")
 			}
 			if err := s.checkTagCount(spec.Tags); err != nil {
@@ -82,7 +82,7 @@ func (s *Service) CreateLaunchTemplateVersion(ctx context.Context, caller Caller
 			if err != nil {
 				return nil, err
 			}
-			if len(TemplateVersions(tx.Snapshot, t)) >= maxTemplateVersions {
+			if len(TemplateVersions(tx.Snapshot, t)) >= s.quotas(tx.Snapshot, caller.Scope).VersionsPerTemplate {
 				return nil, secgroup.Errorf("LaunchTemplateVersionLimitExceeded",
 					"The maximum number of versions of the launch template has been reached.")
 			}
@@ -102,11 +102,6 @@ func (s *Service) CreateLaunchTemplateVersion(ctx context.Context, caller Caller
 	}
 	return t, made, nil
 }
-
-const (
-	maxTemplates        = 5000  // per account and Region
-	maxTemplateVersions = 10000 // per template
-)
 
 // putVersion adds a version to the template, puts both and returns the version's
 // number. t may be in the model already.

@@ -227,7 +227,7 @@ func (s *Service) changeOnlyInterface(tx *model.Tx, in *secgroup.Instance, chang
 	}
 	i := *attached[0]
 	if change.Groups != nil {
-		groups, err := ofChangedInterface.groups(tx, s.quotas, tx.Subnets.Get(i.Subnet), change.Groups)
+		groups, err := ofChangedInterface.groups(tx, s.quotas(tx.Snapshot, i.Scope), tx.Subnets.Get(i.Subnet), change.Groups)
 		if err != nil {
 			return err
 		}

@@ -53,7 +53,7 @@ func (s *Service) ModifySecurityGroupRules(ctx context.Context, caller Caller, g
 		if err := checkModified(next.Rules, places); err != nil {
 			return err
 		}
-		if err := checkRuleQuota(g.Rules, next.Rules, weights(tx.Snapshot), s.quotas.RulesPerGroup); err != nil {
+		if err := checkRuleQuota(g.Rules, next.Rules, weights(tx.Snapshot), s.quotas(tx.Snapshot, g.Scope).RulesPerGroup); err != nil {
 			return err
 		}
 		if err := s.checkListUsers(tx.Snapshot, g.ID, next.Rules); err != nil {

@@ -42,7 +42,7 @@ func (s *Service) CreatePrefixList(ctx context.Context, caller Caller, in NewPre
 		if len(in.Entries) > in.MaxEntries {
 			return errManyEntries
 		}
-		if full(&tx.PrefixLists, caller.Scope, s.quotas.PrefixListsPerRegion) {
+		if full(&tx.PrefixLists, caller.Scope, s.quotas(tx.Snapshot, caller.Scope).PrefixListsPerRegion) {
 			return secgroup.Errorf("PrefixListLimitExceeded", "You've reached the limit on the number of prefix lists that you can create.")
 		}
 		if err := s.checkTagCount(in.Tags); err != nil {

@@ -20,7 +20,7 @@ func (s *Service) newVersion(tx *model.Tx, next *secgroup.PrefixList, entries []
 	tx.PrefixListVersions.Put(&secgroup.PrefixListVersion{List: next.ID, Version: next.Version, Without: without, With: with})
 	next.Version++
 	next.Entries = entries
-	dropVersions(tx, next.ID, next.Version-int64(s.quotas.VersionsPerPrefixList))
+	dropVersions(tx, next.ID, next.Version-int64(s.quotas(tx.Snapshot, next.Scope).VersionsPerPrefixList))
 }
 
 // dropVersions forgets a version of a list and all older ones.

@@ -2,6 +2,11 @@
 
 package control
 
+import (
+	"github.com/hedgeward/hedgeward/model"
+	"github.com/hedgeward/hedgeward/secgroup"
+)
+
 // Quotas are the limits of docs/spec/ec2-api.md section 12. A zero field means
 // the default beside it.
 type Quotas struct {
@@ -12,29 +17,81 @@ type Quotas struct {
 	InstancesPerRegion    int // 5000, terminated ones not counted
 	VPCsPerRegion         int // 5
 	SubnetsPerVPC         int // 200
-	BlocksPerVPC          int // 5, of each address family; 6 at most: interfaces know 12 blocks of their VPC
+	BlocksPerVPC          int // 5, of each address family
 	TagsPerResource       int // 50
 	PrefixListsPerRegion  int // 100
 	EntriesPerPrefixList  int // 1000: the largest size of a list
 	VersionsPerPrefixList int // 1000; beyond it the oldest goes
 	GroupsPerPrefixList   int // 5000 that name one list
+	TemplatesPerRegion    int // 5000
+	VersionsPerTemplate   int // 10000 that exist at a time
+}
+
+// quota is one limit: its name, its default, and how far it can be raised for an
+// account and Region.
+type quota struct {
+	name  string
+	value int
+	max   int // 0 leaves it open; the default's own value lets it be lowered alone
+	field func(*Quotas) *int
+}
+
+const (
+	rulesPerGroup      = "rules-per-group"
+	groupsPerInterface = "groups-per-interface"
+
+	// anyNumber is far beyond what one store holds.
+	anyNumber = 1000000
+	// maxRulesPerInterface bounds rules per group times groups per interface.
+	maxRulesPerInterface = 1000
+)
+
+// allQuotas lists every limit in the order in which operators see them. Tags per
+// resource cannot be adjusted (docs/spec/ec2-api.md section 12).
+var allQuotas = []quota{
+	{"groups-per-region", 2500, anyNumber, func(q *Quotas) *int { return &q.GroupsPerRegion }},
+	{rulesPerGroup, 60, maxRulesPerInterface, func(q *Quotas) *int { return &q.RulesPerGroup }},
+	{groupsPerInterface, 5, 16, func(q *Quotas) *int { return &q.GroupsPerInterface }},
+	{"interfaces-per-region", 5000, anyNumber, func(q *Quotas) *int { return &q.InterfacesPerRegion }},
+	{"instances-per-region", 5000, anyNumber, func(q *Quotas) *int { return &q.InstancesPerRegion }},
+	{"vpcs-per-region", 5, anyNumber, func(q *Quotas) *int { return &q.VPCsPerRegion }},
+	{"subnets-per-vpc", 200, anyNumber, func(q *Quotas) *int { return &q.SubnetsPerVPC }},
+	{"blocks-per-vpc", 5, maxBlocksPerVPC, func(q *Quotas) *int { return &q.BlocksPerVPC }},
+	{"tags-per-resource", 50, 0, func(q *Quotas) *int { return &q.TagsPerResource }},
+	{"prefix-lists-per-region", 100, anyNumber, func(q *Quotas) *int { return &q.PrefixListsPerRegion }},
+	{"entries-per-prefix-list", 1000, 1000, func(q *Quotas) *int { return &q.EntriesPerPrefixList }},
+	{"versions-per-prefix-list", 1000, 10000, func(q *Quotas) *int { return &q.VersionsPerPrefixList }},
+	{"groups-per-prefix-list", 5000, anyNumber, func(q *Quotas) *int { return &q.GroupsPerPrefixList }},
+	{"launch-templates-per-region", 5000, anyNumber, func(q *Quotas) *int { return &q.TemplatesPerRegion }},
+	{"versions-per-launch-template", 10000, 10000, func(q *Quotas) *int { return &q.VersionsPerTemplate }},
 }
 
 func (q Quotas) withDefaults() Quotas {
-	for _, d := range []struct {
-		field *int
-		value int
-	}{
-		{&q.GroupsPerRegion, 2500}, {&q.RulesPerGroup, 60}, {&q.GroupsPerInterface, 5},
-		{&q.InterfacesPerRegion, 5000}, {&q.InstancesPerRegion, 5000}, {&q.VPCsPerRegion, 5}, {&q.SubnetsPerVPC, 200}, {&q.BlocksPerVPC, 5}, {&q.TagsPerResource, 50},
-		{&q.PrefixListsPerRegion, 100}, {&q.EntriesPerPrefixList, 1000}, {&q.VersionsPerPrefixList, 1000}, {&q.GroupsPerPrefixList, 5000},
-	} {
-		if *d.field == 0 {
-			*d.field = d.value
+	for _, d := range allQuotas {
+		if field := d.field(&q); *field == 0 {
+			*field = d.value
 		}
 	}
 	return q
 }
 
-// Quotas returns the limits in force.
-func (s *Service) Quotas() Quotas { return s.quotas }
+// quotas returns the limits in force in a scope: the installation's, with those
+// that an operator set for the scope in their place. Transactions of the scope
+// and changes of its limits exclude each other.
+func (s *Service) quotas(snap *model.Snapshot, scope secgroup.Scope) Quotas {
+	in := s.installed
+	if own := snap.Quotas.Get(model.ScopeID(scope)); own != nil {
+		for _, d := range allQuotas {
+			if value, set := own.Values[d.name]; set {
+				*d.field(&in) = value
+			}
+		}
+	}
+	return in
+}
+
+// QuotasOf returns the limits in force in a scope.
+func (s *Service) QuotasOf(scope secgroup.Scope) Quotas { return s.quotas(s.Read(), scope) }
+
+// Quotas returns the limits of scopes that have no others.
+func (s *Service) Quotas() Quotas { return s.installed }

@@ -31,9 +31,10 @@ func (s *Service) crowded(snap *model.Snapshot, next *secgroup.PrefixList) []*se
 		}
 		return was(id)
 	}
+	limit := s.quotas(snap, next.Scope).RulesPerGroup
 	var crowded []*secgroup.Group
 	for g := range snap.Groups.By(model.ByPrefixList, next.ID) {
-		if countRules(g.Rules, is).exceeds(countRules(g.Rules, was), s.quotas.RulesPerGroup) {
+		if countRules(g.Rules, is).exceeds(countRules(g.Rules, was), limit) {
 			crowded = append(crowded, g)
 		}
 	}
@@ -58,7 +59,7 @@ func (s *Service) checkListUsers(snap *model.Snapshot, group string, after []sec
 			}
 			users++
 		}
-		if users > s.quotas.GroupsPerPrefixList {
+		if l := snap.PrefixLists.Get(id); l != nil && users > s.quotas(snap, l.Scope).GroupsPerPrefixList {
 			return secgroup.Errorf("PrefixListReferencesLimitExceeded", "You've reached the maximum number of references to the prefix list.")
 		}
 	}

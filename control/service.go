@@ -37,24 +37,24 @@ type Config struct {
 // Service runs operations. It is safe for concurrent use; operations wait until
 // Run runs.
 type Service struct {
-	store   *store.Store
-	model   *model.Model
-	regions []Region
-	quotas  Quotas
-	host    string
-	images  []Image
-	now     func() time.Time
-	seal    *access.Seal
-	parsed  parsed // policy documents in use
-	log     *slog.Logger
-	queue   chan *request // capacity queued; a full one makes callers wait
-	stopped chan struct{} // closed when Run has returned
+	store     *store.Store
+	model     *model.Model
+	regions   []Region
+	installed Quotas // of scopes that have no others
+	host      string
+	images    []Image
+	now       func() time.Time
+	seal      *access.Seal
+	parsed    parsed // policy documents in use
+	log       *slog.Logger
+	queue     chan *request // capacity queued; a full one makes callers wait
+	stopped   chan struct{} // closed when Run has returned
 }
 
 // New returns a Service on a model and the store that it follows.
 func New(s *store.Store, m *model.Model, cfg Config) *Service {
 	svc := &Service{
-		store: s, model: m, regions: cfg.Regions, quotas: cfg.Quotas.withDefaults(), host: cfg.Host, images: cfg.Images,
+		store: s, model: m, regions: cfg.Regions, installed: cfg.Quotas.withDefaults(), host: cfg.Host, images: cfg.Images,
 		now: cfg.Now, seal: cfg.Seal, log: cfg.Log, queue: make(chan *request, queued),
 		stopped: make(chan struct{}),
 	}

@@ -53,7 +53,7 @@ func (s *Service) CreateSubnet(ctx context.Context, caller Caller, want SubnetRe
 		for range tx.Subnets.By(model.ByVPC, v.ID) {
 			count++
 		}
-		if count >= s.quotas.SubnetsPerVPC {
+		if count >= s.quotas(tx.Snapshot, caller.Scope).SubnetsPerVPC {
 			return errManySubnets
 		}
 		if err := s.checkTagCount(want.Tags); err != nil {

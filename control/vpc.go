@@ -39,7 +39,7 @@ func (s *Service) CreateVPC(ctx context.Context, caller Caller, want VPCRequest)
 	}
 	var made *secgroup.VPC
 	err := s.write(ctx, caller.Scope, func(tx *model.Tx) error {
-		if full(&tx.VPCs, caller.Scope, s.quotas.VPCsPerRegion) {
+		if full(&tx.VPCs, caller.Scope, s.quotas(tx.Snapshot, caller.Scope).VPCsPerRegion) {
 			return errManyVPCs
 		}
 		if err := s.checkTagCount(want.Tags); err != nil {

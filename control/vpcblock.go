@@ -40,7 +40,7 @@ func (s *Service) AssociateVPCBlock(ctx context.Context, caller Caller, id strin
 				return secgroup.Errorf("InvalidVpc.Range", "The CIDR '%s' is invalid.", block)
 			}
 		}
-		if limit := min(s.quotas.BlocksPerVPC, maxBlocksPerVPC); len(*blocks) >= limit {
+		if limit := min(s.quotas(tx.Snapshot, caller.Scope).BlocksPerVPC, maxBlocksPerVPC); len(*blocks) >= limit {
 			return secgroup.Errorf("CidrLimitExceeded", "This network %s has met its maximum number of allowed CIDRs: %d", id, limit)
 		}
 		if !block.IsValid() {

@@ -245,6 +245,7 @@ type Snapshot struct {
 
 	LaunchTemplates        Table[secgroup.LaunchTemplate]
 	LaunchTemplateVersions Table[secgroup.LaunchTemplateVersion]
+	Quotas                 Table[secgroup.Quotas]
 
 	guards *btree.Map[string, int64] // scope -> revision of its last change
 }
@@ -271,6 +272,7 @@ func newSnapshot() *Snapshot {
 
 		LaunchTemplates:        newTable(&launchTemplateSchema),
 		LaunchTemplateVersions: newTable(&launchTemplateVersionSchema),
+		Quotas:                 newTable(&quotasSchema),
 
 		guards: new(btree.Map[string, int64]),
 	}
@@ -281,7 +283,7 @@ func (s *Snapshot) tables() []anyTable {
 	return []anyTable{
 		&s.Accounts, &s.AccountRegions, &s.AccessKeys, &s.Users, &s.Roles, &s.Policies, &s.VPCs, &s.Subnets, &s.Peerings, &s.RouteTables, &s.GroupAssociations, &s.Groups,
 		&s.Interfaces, &s.Instances, &s.PrefixLists, &s.PrefixListVersions, &s.Tokens,
-		&s.LaunchTemplates, &s.LaunchTemplateVersions,
+		&s.LaunchTemplates, &s.LaunchTemplateVersions, &s.Quotas,
 	}
 }
 

@@ -50,13 +50,14 @@ func (s *Service) describeAccountAttributes(c *awsapi.Call, in *ec2types.Describ
 		if v := control.DefaultVPC(s.control.Read(), scopeOf(c)); v != nil {
 			defaultVPC = v.ID
 		}
+		quotas := s.control.QuotasOf(scopeOf(c))
 		all := []struct{ name, value string }{
 			{"supported-platforms", "VPC"},
 			{"default-vpc", defaultVPC},
-			{"max-instances", strconv.Itoa(s.control.Quotas().InstancesPerRegion)},
+			{"max-instances", strconv.Itoa(quotas.InstancesPerRegion)},
 			{"max-elastic-ips", "5"},
 			{"vpc-max-elastic-ips", "5"},
-			{"vpc-max-security-groups-per-interface", strconv.Itoa(s.control.Quotas().GroupsPerInterface)},
+			{"vpc-max-security-groups-per-interface", strconv.Itoa(quotas.GroupsPerInterface)},
 		}
 		wanted := map[string]bool{}
 		for _, name := range in.AttributeNames {

@@ -38,6 +38,7 @@ func (s *state) listenSocket() (net.Listener, error) {
 type operator interface {
 	Status(ctx context.Context) (any, error)
 	Wait(ctx context.Context) (revision int64, err error)
+	quotas
 }
 
 // serveSocket answers operators' commands until ctx ends.
@@ -58,6 +59,7 @@ func serveSocket(ctx context.Context, l net.Listener, op operator) error {
 		revision, err := op.Wait(r.Context())
 		answer(w, revision, err)
 	})
+	serveQuotas(mux, op, answer)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
 	stop := context.AfterFunc(ctx, func() { srv.Close() })
 	defer stop()
