@@ -37,8 +37,8 @@ var rulesAside = map[string]bool{
 	"UpdateSecurityGroupRuleDescriptionsEgress": true, "UpdateSecurityGroupRuleDescriptionsIngress": true,
 }
 
-// kinds are the resource types by the prefix of their ids.
-var kinds = map[string]string{
+// kindByPrefix holds the resource types by the prefix of their ids.
+var kindByPrefix = map[string]string{
 	secgroup.GroupPrefix: control.GroupType, secgroup.RulePrefix: control.RuleType, secgroup.VPCPrefix: control.VPCType,
 	secgroup.SubnetPrefix: control.SubnetType, secgroup.InterfacePrefix: control.InterfaceType,
 	secgroup.InstancePrefix: control.InstanceType, secgroup.PrefixListPrefix: "prefix-list",
@@ -126,7 +126,7 @@ func (t *touching) id(id string, scope secgroup.Scope) {
 	case secgroup.ImagePrefix:
 		t.add(touch{action: t.action, arn: "arn:aws:ec2:" + scope.Region + "::image/" + id})
 	default:
-		kind := kinds[prefix]
+		kind := kindByPrefix[prefix]
 		if kind == "" || kind == control.RuleType && rulesAside[t.action] {
 			return
 		}
