@@ -22,7 +22,7 @@ type kind struct {
 	control.Limits
 }
 
-func kinds() []*kind {
+func instanceKinds() []*kind {
 	return each(control.InstanceTypes(), func(name string) *kind {
 		limits, _ := control.InstanceTypeLimits(name)
 		return &kind{name, limits}
@@ -98,7 +98,7 @@ func (s *Service) describeInstanceTypes(c *awsapi.Call, in *ec2types.DescribeIns
 		if unknown != nil {
 			return nil, secgroup.Errorf("InvalidInstanceType", "The following supplied instance types do not exist: [%s]", strings.Join(unknown, ", "))
 		}
-		rows := slices.DeleteFunc(kinds(), func(k *kind) bool {
+		rows := slices.DeleteFunc(instanceKinds(), func(k *kind) bool {
 			return len(in.InstanceTypes) > 0 && !slices.Contains(in.InstanceTypes, k.name)
 		})
 		out := &ec2types.DescribeInstanceTypesResult{}
