@@ -106,6 +106,9 @@ func (s *Server) call(r *http.Request, a *answer, body []byte) (op *wire.Operati
 	if err != nil {
 		return nil, nil, err
 	}
+	if !s.throttle.admits(&a.Caller, req.action) {
+		return nil, nil, service.protocol.throttled()
+	}
 	op = service.model.Operations[req.action]
 	if op == nil {
 		return nil, nil, service.protocol.unknown(req.action)
@@ -175,7 +178,7 @@ func (s *Server) record(ctx context.Context, a *answer, code string, status int,
 	if a.stack != "" {
 		attrs = append(attrs, slog.String("stack", a.stack))
 	}
-	if status >= http.StatusInternalServerError {
+	if status >= http.StatusInternalServerError && code != errThrottled.Code {
 		level = slog.LevelError
 	}
 	s.Log.LogAttrs(ctx, level, "api call", attrs...)

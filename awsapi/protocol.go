@@ -27,6 +27,8 @@ type Protocol interface {
 	unsigned(e *sigv4.Error) refusal
 	// unknown says how an operation outside the model is worded.
 	unknown(action string) *secgroup.Error
+	// throttled says how a call too many is worded.
+	throttled() *secgroup.Error
 	// status returns the HTTP status of an error code.
 	status(code string) int
 }

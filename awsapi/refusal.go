@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/hedgeward/hedgeward/awsapi/sigv4"
+	"github.com/hedgeward/hedgeward/secgroup"
 )
 
 // ec2Status lists the codes whose HTTP status is not 400 (docs/spec/ec2-api.md
@@ -28,6 +29,18 @@ var awsStatus = map[string]int{
 	"InternalFailure":    http.StatusInternalServerError,
 	"ServiceUnavailable": http.StatusServiceUnavailable,
 	"Unavailable":        http.StatusServiceUnavailable,
+}
+
+// errThrottled is a call too many as EC2 words it; SDKs wait and try again.
+var errThrottled = secgroup.Errorf("RequestLimitExceeded", "Request limit exceeded.")
+
+func (ec2Query) throttled() *secgroup.Error { return errThrottled }
+func (awsQuery) throttled() *secgroup.Error {
+	return secgroup.Errorf("Throttling", "Rate exceeded")
+}
+
+func (json11s) throttled() *secgroup.Error {
+	return secgroup.Errorf("ThrottlingException", "Rate exceeded")
 }
 
 func statusIn(table map[string]int, code string) int {

@@ -64,8 +64,8 @@ type AllowAll struct{}
 // Authorize implements Authorizer.
 func (AllowAll) Authorize(context.Context, *Call, any) error { return nil }
 
-// Config is what a Server works with. Every field but Sessions and Audit must be
-// set.
+// Config is what a Server works with. Every field but Sessions, Audit and Throttle
+// must be set.
 type Config struct {
 	Services    []*Service
 	Credentials Credentials
@@ -74,12 +74,14 @@ type Config struct {
 	Regions     func(region string) bool // reports whether the installation has the Region
 	Now         func() time.Time         // against which signatures are held
 	Log         *slog.Logger             // one record per request
+	Throttle    Rates                    // none: how often each account may call
 }
 
 // Server answers API calls. It is an http.Handler, safe for concurrent use.
 type Server struct {
 	Config
 	services map[string]*Service
+	throttle *throttle
 }
 
 // New returns a server. The first service lends its protocol to answers to
@@ -91,7 +93,7 @@ func New(c Config) (*Server, error) {
 	case c.Credentials == nil || c.Authorizer == nil || c.Regions == nil || c.Now == nil || c.Log == nil:
 		return nil, errors.New("new API server: a field of Config is not set")
 	}
-	s := &Server{Config: c, services: make(map[string]*Service, len(c.Services))}
+	s := &Server{Config: c, services: make(map[string]*Service, len(c.Services)), throttle: newThrottle(c.Throttle, c.Now)}
 	for _, service := range c.Services {
 		if s.services[service.Name()] != nil {
 			return nil, fmt.Errorf("new API server: service %s comes twice", service.Name())

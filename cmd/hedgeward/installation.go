@@ -38,6 +38,7 @@ type installation struct {
 	st       *state
 	log      *slog.Logger
 	region   string
+	throttle awsapi.Rates
 	store    *store.Store
 	model    *model.Model
 	control  *control.Service
@@ -55,7 +56,7 @@ func assemble(ctx context.Context, st *state, o upOptions, log *slog.Logger) (in
 	if err := datapath.Check(); err != nil {
 		return nil, err
 	}
-	in = &installation{st: st, log: log, region: o.region}
+	in = &installation{st: st, log: log, region: o.region, throttle: o.throttle}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, in.close())
@@ -174,6 +175,8 @@ func (in *installation) answer(ctx, run context.Context, api net.Listener, ready
 		Regions: func(name string) bool { _, served := in.control.Region(name); return served },
 		Now:     time.Now,
 		Log:     in.log,
+
+		Throttle: in.throttle,
 	})
 	if err != nil {
 		return err

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/hedgeward/hedgeward/awsapi"
 )
 
 // upOptions are the flags of up.
@@ -20,6 +22,7 @@ type upOptions struct {
 	listen   string
 	region   string
 	logLevel slog.Level
+	throttle awsapi.Rates
 }
 
 func upCommand(st *state) *cobra.Command {
@@ -36,6 +39,8 @@ func upCommand(st *state) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&o.listen, "listen", "127.0.0.1:4566", "address of the API; port 0 picks a free one")
 	cmd.Flags().StringVar(&o.region, "region", "us-east-1", "Region of the AWS profile that is written; all configured Regions are served")
+	cmd.Flags().TextVar(&o.throttle, "throttle", awsapi.Rates{},
+		"how often each account may call in a Region, as describe=20:100,mutate=5:50,run=2:5: calls per second and burst; what is left out has no limit")
 	cmd.Flags().TextVar(&o.logLevel, "log-level", slog.LevelWarn, "what to log on standard error: debug, info (a line per call), warn or error")
 	return cmd
 }
