@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/hedgeward/hedgeward/control"
 )
 
 // errNotRunning reports that no process serves the state folder.
@@ -39,6 +41,7 @@ type operator interface {
 	Status(ctx context.Context) (any, error)
 	Wait(ctx context.Context) (revision int64, err error)
 	quotas
+	Control() *control.Service
 }
 
 // serveSocket answers operators' commands until ctx ends.
@@ -60,6 +63,7 @@ func serveSocket(ctx context.Context, l net.Listener, op operator) error {
 		answer(w, revision, err)
 	})
 	serveQuotas(mux, op, answer)
+	serveAccess(mux, op.Control)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
 	stop := context.AfterFunc(ctx, func() { srv.Close() })
 	defer stop()
