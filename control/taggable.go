@@ -55,7 +55,9 @@ var taggables = []taggable{
 		func(i *secgroup.Instance) (string, secgroup.Scope, *secgroup.Tags) { return i.ID, i.Scope, &i.Tags }),
 	rowsOf(LaunchTemplateType, "lt-", unknownTemplate,
 		func(s *model.Snapshot) *model.Table[secgroup.LaunchTemplate] { return &s.LaunchTemplates },
-		func(t *secgroup.LaunchTemplate) (string, secgroup.Scope, *secgroup.Tags) { return t.ID, t.Scope, &t.Tags }),
+		func(t *secgroup.LaunchTemplate) (string, secgroup.Scope, *secgroup.Tags) {
+			return t.ID, t.Scope, &t.Tags
+		}),
 	rowsOf(PrefixListType, "pl-", unknownListInRule,
 		func(s *model.Snapshot) *model.Table[secgroup.PrefixList] { return &s.PrefixLists },
 		func(l *secgroup.PrefixList) (string, secgroup.Scope, *secgroup.Tags) { return l.ID, l.Scope, &l.Tags }),
