@@ -186,7 +186,7 @@ func TestNothingIsLeftOver(t *testing.T) {
 }
 
 func TestTestsNeitherSkipNorSleep(t *testing.T) {
-	slept := map[string]bool{}
+	slept, skipped := map[string]bool{}, map[string]bool{}
 	for _, s := range files(t, isGo) {
 		if !s.isTest() && !rooms[s.dir()].tests {
 			continue
@@ -201,7 +201,10 @@ func TestTestsNeitherSkipNorSleep(t *testing.T) {
 			switch sel.Sel.Name {
 			case "Skip", "Skipf", "SkipNow":
 				if on != nil && (on.Name == "t" || on.Name == "b" || on.Name == "tb") {
-					t.Errorf("%s: a test that is skipped proves nothing: make its setup install what it needs", at)
+					skipped[s.path] = true
+					if skips[s.path] == "" {
+						t.Errorf("%s: a test that is skipped proves nothing: make its setup install what it needs", at)
+					}
 				}
 			case "Sleep":
 				if on != nil && on.Name == "time" {
@@ -221,6 +224,11 @@ func TestTestsNeitherSkipNorSleep(t *testing.T) {
 	for p := range waits {
 		if !slept[p] {
 			t.Errorf("%s is allowed to sleep and does not", p)
+		}
+	}
+	for p := range skips {
+		if !skipped[p] {
+			t.Errorf("%s is allowed to skip and does not", p)
 		}
 	}
 }

@@ -75,6 +75,7 @@ var rooms = map[string]room{
 	"datapath/bpftest":   {rank: onlyTests + 2, tests: true, uses: []string{"github.com/gopacket/gopacket", "github.com/vishvananda/netlink", "github.com/vishvananda/netns", "golang.org/x/sys"}, why: "packets built and programs run without a wire"},
 	"internal/threeway":  {rank: onlyTests + 3, tests: true, why: "oracle, compiler and loaded program asked the same question"},
 	"test/e2e":           {rank: onlyTests + 4, tests: true, uses: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"}, why: "the whole system from outside"},
+	"test/clients":       {rank: onlyTests + 4, tests: true, own: []string{}, uses: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"}, why: "unmodified clients against a running program; it imports nothing of it"},
 	"test/bench":         {rank: onlyTests + 4, tests: true, uses: []string{"github.com/aws/aws-sdk-go-v2", "github.com/cilium/ebpf", "github.com/vishvananda/netlink", "golang.org/x/sys"}, why: "a program that measures; it drives the whole system, and runs the programs that are attached"},
 }
 
@@ -135,6 +136,12 @@ var long = map[string]string{}
 
 // waits lists tests and test packages that may call time.Sleep, with the reason.
 var waits = map[string]string{}
+
+// skips lists tests that may be skipped, with the reason: what they need cannot be
+// installed by make setup.
+var skips = map[string]string{
+	"test/clients/terraform_test.go": "terraform and its AWS provider are in no distribution; the test says what it looked for and where",
+}
 
 // vagueWords name nothing. They are refused as part of package, file and
 // top-level names.

@@ -12,6 +12,7 @@ llvm-strip-14    llvm-14     bpf2go removes DWARF with it; llvm-objdump shows wh
 gcc              gcc         the race detector is linked with it
 ip               iproute2    tests look at links, routes and namespaces from outside
 aws              awscli      the unmodified client that whole-system tests drive
+ansible-playbook ansible     the amazon.aws modules, which test/clients drives
 '
 
 missing=()
@@ -24,6 +25,8 @@ done <<<"$needs"
 [ -e /usr/include/bpf/bpf_helpers.h ] || missing+=(libbpf-dev)
 [ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
 [ -e /usr/include/linux/bpf.h ] || missing+=(linux-libc-dev)
+# boto3 has no command either. Ansible's modules run in the system's Python.
+/usr/bin/python3 -c 'import boto3' 2>/dev/null || missing+=(python3-boto3)
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 if ! command -v apt-get >/dev/null; then

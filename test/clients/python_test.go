@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package clients_test
+
+import (
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// python3 is the interpreter of the distribution. Packages that are installed
+// through apt are its.
+const python3 = "/usr/bin/python3"
+
+// interpreters returns every Python on this machine that has boto3, by the
+// version of boto3: the distribution's, and the first on the path, which may have
+// a newer one.
+func interpreters(t *testing.T) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for _, name := range []string{python3, "python3"} {
+		version, err := exec.Command(name, "-c", "import boto3; print(boto3.__version__)").Output()
+		if err == nil {
+			found[strings.TrimSpace(string(version))] = name
+		}
+	}
+	if len(found) == 0 {
+		t.Fatal("no python3 on this machine has boto3: run make setup, or install python3-boto3")
+	}
+	return found
+}
+
+var ran = regexp.MustCompile(`(?m)^Ran (\d+) tests? in `)
+
+func TestBoto3(t *testing.T) {
+	t.Parallel()
+	for version, python := range interpreters(t) {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			c := tool{dir: "testdata/boto3", limit: 3 * time.Minute, environ: shared.environ(
+				"AWS_ENDPOINT_URL="+shared.endpoint, "PYTHONDONTWRITEBYTECODE=1", "PYTHONWARNINGS=ignore",
+			)}
+			// unittest writes everything to its standard error.
+			out, status := c.run(t, "sh", "-c", `exec "$0" -m unittest -v 2>&1`, python)
+			n := 0
+			if m := ran.FindStringSubmatch(out); m != nil {
+				n, _ = strconv.Atoi(m[1])
+			}
+			if want := boto3Tests(t); status != 0 || n != want {
+				t.Errorf("status %d after %d tests of %d:\n%s", status, n, want, out)
+			}
+		})
+	}
+}
+
+// boto3Tests counts the tests that are to run.
+func boto3Tests(t *testing.T) int {
+	t.Helper()
+	files, err := filepath.Glob("testdata/boto3/test_*.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, f := range files {
+		n += strings.Count(read(t, f), "\n    def test_")
+	}
+	if n == 0 {
+		t.Fatal("testdata/boto3 holds no test")
+	}
+	return n
+}

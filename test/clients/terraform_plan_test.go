@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package clients_test
+
+// changedInPlace is what the second value of the variable changes, sorted by
+// address.
+var changedInPlace = []string{
+	"aws_default_security_group.main",
+	"aws_instance.main",
+	"aws_network_interface.one",
+	"aws_security_group.inline",
+	"aws_security_group_rule.in",
+	"aws_subnet.a",
+	"aws_vpc.main",
+	"aws_vpc_security_group_egress_rule.six",
+	"aws_vpc_security_group_ingress_rule.ssh",
+}
+
+// localAttributes are the resources that have attributes which the provider keeps
+// in its state only, so that an import cannot know them and the plan after it sets
+// them without a call.
+var localAttributes = []string{
+	"aws_security_group.separate", // revoke_rules_on_delete
+}
