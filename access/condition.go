@@ -103,7 +103,7 @@ var operators = map[string]operator{
 
 func parseConditions(n node, withVariables bool) ([]condition, error) {
 	if n.kind != object {
-		return nil, fmt.Errorf("Condition is not an object")
+		return nil, fmt.Errorf("the Condition is not an object")
 	}
 	var out []condition
 	for _, block := range n.members {

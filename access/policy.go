@@ -66,7 +66,7 @@ func Parse(kind Kind, document string) (*Policy, error) {
 		case err != nil:
 			return nil, err
 		case text != "2012-10-17" && text != "2008-10-17":
-			return nil, fmt.Errorf("Version is %.40q; it must be 2012-10-17 or 2008-10-17", text)
+			return nil, fmt.Errorf("the Version is %.40q; it must be 2012-10-17 or 2008-10-17", text)
 		}
 		variables = text == "2012-10-17"
 	}
@@ -84,7 +84,7 @@ func Parse(kind Kind, document string) (*Policy, error) {
 		items = list.items
 	}
 	if len(items) == 0 {
-		return nil, fmt.Errorf("Statement is empty")
+		return nil, fmt.Errorf("the Statement is empty")
 	}
 	p := &Policy{}
 	seen := map[string]bool{}
@@ -120,7 +120,7 @@ func parseStatement(kind Kind, n node, variables bool) (*statement, error) {
 			return nil, err
 		}
 		if !sidForm.MatchString(s.sid) {
-			return nil, fmt.Errorf("Sid %.60q holds something else than letters, digits and spaces", s.sid)
+			return nil, fmt.Errorf("the Sid %.60q holds something else than letters, digits and spaces", s.sid)
 		}
 	}
 	effect, ok := member["Effect"]
@@ -231,7 +231,7 @@ func (s *statement) parsePrincipals(member map[string]node) error {
 	}
 	aws, ok := kinds["AWS"]
 	if !ok {
-		return fmt.Errorf("Principal names nobody")
+		return fmt.Errorf("the Principal names nobody")
 	}
 	if s.principals, err = aws.texts("Principal"); err != nil {
 		return err
