@@ -75,6 +75,12 @@ func (r *rig) Authorize(context.Context, *awsapi.Call, any) error { return r.all
 
 func start(t *testing.T, extra ...awsapi.Operation) *rig {
 	t.Helper()
+	return startWith(t, nil, extra...)
+}
+
+// startWith is start with a change to the server's settings, if not nil.
+func startWith(t *testing.T, change func(*awsapi.Config), extra ...awsapi.Operation) *rig {
+	t.Helper()
 	r := &rig{log: new(journal)}
 	ops := append([]awsapi.Operation{
 		awsapi.Op("CreateSecurityGroup", func(c *awsapi.Call, in *ec2types.CreateSecurityGroupRequest) (func(context.Context) (*ec2types.CreateSecurityGroupResult, error), error) {
@@ -101,14 +107,18 @@ func start(t *testing.T, extra ...awsapi.Operation) *rig {
 			return func(context.Context) (*ec2types.DeleteSubnetResult, error) { panic("index out of range") }, nil
 		}),
 	}, extra...)
-	server, err := awsapi.New(awsapi.Config{
+	cfg := awsapi.Config{
 		Services:    []*awsapi.Service{awsapi.NewService(ec2types.Model, awsapi.EC2Query, ops...), sts.New(nil), appstream.New()},
 		Credentials: keys{},
 		Authorizer:  r,
 		Regions:     func(region string) bool { return region == "us-east-1" || region == "eu-central-1" },
 		Now:         time.Now,
 		Log:         slog.New(slog.NewTextHandler(r.log, nil)),
-	})
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	server, err := awsapi.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

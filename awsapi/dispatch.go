@@ -51,6 +51,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else {
 		body = a.service.protocol.result(a.service.model, op, a.RequestID, out)
 	}
+	s.audit(a, code) // before the answer: whoever has that finds the record
 	h := w.Header()
 	a.service.protocol.headers(h)
 	h.Set("x-amzn-RequestId", a.RequestID)

@@ -74,6 +74,7 @@ type Config struct {
 	Regions     func(region string) bool // reports whether the installation has the Region
 	Now         func() time.Time         // against which signatures are held
 	Log         *slog.Logger             // one record per request
+	Audit       Auditor                  // nil: nothing is kept
 	Throttle    Rates                    // none: how often each account may call
 }
 

@@ -342,3 +342,33 @@ func TestNewServiceRefusesOperationsThatAreNotTheModels(t *testing.T) {
 		}()
 	}
 }
+
+// kept collects audit records.
+type kept struct{ records []awsapi.AuditRecord }
+
+func (k *kept) Audit(r awsapi.AuditRecord) { k.records = append(k.records, r) }
+
+func TestEveryCallIsAudited(t *testing.T) {
+	k := new(kept)
+	r := startWith(t, func(c *awsapi.Config) { c.Audit = k })
+	r.call(t, "Action=CreateSecurityGroup&GroupName=a", scope{})
+	r.call(t, "Action=CreateSecurityGroup&GroupName=gone", scope{})
+	r.call(t, "Action=DeleteSubnet", scope{}) // it panics
+	r.call(t, "Action=DeleteVpc", scope{secret: "wrong"})
+	r.do(t, r.post(t, "Action=DeleteVpc"))
+	var got []string
+	for _, one := range k.records {
+		if one.Time.IsZero() || one.Request == "" || one.Source != "127.0.0.1" {
+			t.Errorf("%+v", one)
+		}
+		got = append(got, strings.Join([]string{one.Principal, one.AccessKey, one.Service, one.Action, one.Region, one.Code}, " "))
+	}
+	who := alice.ARN + " " + key + " ec2 "
+	want := []string{
+		who + "CreateSecurityGroup us-east-1 ok", who + "CreateSecurityGroup us-east-1 InvalidVpcID.NotFound",
+		who + "DeleteSubnet us-east-1 InternalError", "  ec2   AuthFailure", "  ec2   MissingParameter",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q\nwant %q", got, want)
+	}
+}

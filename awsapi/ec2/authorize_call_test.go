@@ -197,3 +197,19 @@ func TestEveryChangeTouchesSomething(t *testing.T) {
 		}
 	}
 }
+
+// What a launch template names is judged as if the launch named it.
+func TestTemplateIsNoWayAround(t *testing.T) {
+	r := newRig(t, control.Config{})
+	ctx := t.Context()
+	vpc := must(r.DescribeVpcs(ctx, &sdk.DescribeVpcsInput{}))(t).Vpcs[0].VpcId
+	group := must(r.CreateSecurityGroup(ctx, &sdk.CreateSecurityGroupInput{GroupName: aws.String("locked"), Description: aws.String("d"), VpcId: vpc}))(t).GroupId
+	must(r.CreateLaunchTemplate(ctx, &sdk.CreateLaunchTemplateInput{
+		LaunchTemplateName: aws.String("through"), LaunchTemplateData: &sdktypes.RequestLaunchTemplateData{ImageId: aws.String("ami-12345678"), SecurityGroupIds: []string{*group}},
+	}))(t)
+	bob := r.as(t, "bob", `{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"ec2:RunInstances","Resource":"arn:aws:ec2:*:*:security-group/`+*group+`"}]}`)
+	_, err := bob.RunInstances(ctx, &sdk.RunInstancesInput{
+		MinCount: aws.Int32(1), MaxCount: aws.Int32(1), LaunchTemplate: &sdktypes.LaunchTemplateSpecification{LaunchTemplateName: aws.String("through")},
+	})
+	unauthorized(t, err, "ec2:RunInstances", "arn:aws:ec2:us-east-1:"+r.key.Account+":security-group/"+*group)
+}

@@ -63,9 +63,14 @@ func touched(snap *model.Snapshot, scope secgroup.Scope, action string, in any) 
 	if strings.HasPrefix(action, "Describe") {
 		return []touch{{action: action, arn: "*"}}
 	}
-	named := namedIn(in)
-	for _, n := range named {
+	for _, n := range namedIn(in) {
 		t.named(n)
+	}
+	if full := t.fromTemplate(in); full != nil {
+		in = full
+		for _, n := range namedIn(in) {
+			t.named(n)
+		}
 	}
 	t.unnamedGroups(in)
 	t.makes(in)
@@ -96,7 +101,11 @@ func (t *touching) named(n name) {
 			t.add(touch{action: t.action, arn: arn(t.scope, control.GroupType, "*"), account: t.scope.Account})
 		}
 	case byTemplateName:
-		t.add(touch{action: t.action, arn: arn(t.scope, "launch-template", "*"), account: t.scope.Account})
+		if l, err := control.FindLaunchTemplate(t.snap, t.scope, control.TemplateRef{Name: n.text}); err == nil {
+			t.id(l.ID, t.scope)
+		} else {
+			t.add(touch{action: t.action, arn: arn(t.scope, "launch-template", "*"), account: t.scope.Account})
+		}
 	default:
 		scope := t.scope
 		if n.account != "" {
@@ -107,6 +116,29 @@ func (t *touching) named(n name) {
 		}
 		t.id(n.text, scope)
 	}
+}
+
+// fromTemplate returns a launch with what its template adds, nil when there is
+// none: a template is no way around what policies say about its contents.
+func (t *touching) fromTemplate(in any) *ec2types.RunInstancesRequest {
+	run, ok := in.(*ec2types.RunInstancesRequest)
+	if !ok || run.LaunchTemplate == nil {
+		return nil
+	}
+	ref := control.TemplateRef{ID: deref(run.LaunchTemplate.LaunchTemplateId), Name: deref(run.LaunchTemplate.LaunchTemplateName)}
+	l, err := control.FindLaunchTemplate(t.snap, t.scope, ref)
+	if err != nil {
+		return nil
+	}
+	v, err := control.FindTemplateVersion(t.snap, l, deref(run.LaunchTemplate.Version))
+	if err != nil {
+		return nil
+	}
+	full, err := launchFrom(v.Data, run)
+	if err != nil {
+		return nil // it will not be launched either
+	}
+	return full
 }
 
 // id adds the resource of an id. What stands for another resource is followed
@@ -186,9 +218,6 @@ func (t *touching) unnamedGroups(in any) {
 			subnets = append(subnets, deref(in.SubnetId))
 		}
 	case *ec2types.RunInstancesRequest:
-		if in.LaunchTemplate != nil && in.SubnetId == nil && len(in.NetworkInterfaces) == 0 {
-			break // the template may name them
-		}
 		if len(in.NetworkInterfaces) == 0 && len(in.SecurityGroupIds)+len(in.SecurityGroups) == 0 {
 			subnets = append(subnets, deref(in.SubnetId))
 		}

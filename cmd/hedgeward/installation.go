@@ -163,7 +163,10 @@ func (in *installation) answer(ctx, run context.Context, api net.Listener, ready
 	if err := in.st.writeProfile(key, "http://"+api.Addr().String(), in.region); err != nil {
 		return err
 	}
+	audit := in.st.audit(in.log)
+	defer audit.Close()
 	server, err := awsapi.New(awsapi.Config{
+		Audit:       audit,
 		Services:    []*awsapi.Service{ec2.New(in.control), sts.New(in.control), appstream.New()},
 		Credentials: credentials{in.control},
 		Sessions:    in.control,
