@@ -62,6 +62,7 @@ type Agent struct {
 	groups     map[string]*feed.Group
 	interfaces map[string]*feed.Interface
 	addresses  map[feed.AddressKey]*feed.Address
+	owned      map[string]map[feed.AddressKey]struct{} // interface -> the addresses that are its
 	instances  map[string]*feed.Instance
 	attached   map[string]device       // interface -> its device; programs are on it
 	closed     map[string]closed       // interfaces that are no longer wanted, until their devices are gone
@@ -93,6 +94,7 @@ func New(cfg Config) (*Agent, error) {
 		cfg: cfg, moved: make(chan struct{}),
 		groups: map[string]*feed.Group{}, interfaces: map[string]*feed.Interface{},
 		addresses: map[feed.AddressKey]*feed.Address{}, instances: map[string]*feed.Instance{},
+		owned:    map[string]map[feed.AddressKey]struct{}{},
 		attached: map[string]device{}, closed: map[string]closed{}, judged: map[string]string{}, policies: map[string]*livePolicy{},
 		faults: map[string]error{}, redo: map[string]func() error{}, workers: map[string]*worker{},
 	}

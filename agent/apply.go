@@ -24,27 +24,47 @@ func (a *Agent) Apply(d *feed.Delta) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	first := a.applied == 0
+	moved := map[string]bool{} // attached interfaces that shall be in another network
 	for id, now := range d.Interfaces {
 		if was := a.interfaces[id]; now == nil && was != nil {
 			a.close(id, was.Instance)
+		} else if now != nil && was != nil && now.Network != was.Network {
+			moved[id] = true
 		}
 	}
 	attached := a.giversFirst(d.Interfaces)
 	merge(a.interfaces, d.Interfaces) // who is local decides what is told of addresses
 	merge(a.groups, d.Groups)
-	merge(a.addresses, d.Addresses)
+	a.mergeAddresses(d.Addresses)
 	merge(a.instances, d.Instances)
 
 	for _, id := range attached {
-		a.try("interface "+id, func() error { return a.putInterface(id) }) // what judges it follows below
+		if !moved[id] {
+			a.try("interface "+id, func() error { return a.putInterface(id) }) // what judges it follows below
+		}
 	}
 	if first {
 		// The policies that an earlier agent left know no groups but those of
 		// then: replace them before anybody's groups change.
 		a.judgeAll(d)
 	}
-	for key := range d.Addresses {
-		a.tellAddress(key)
+	// A network knows its addresses before an interface moves there, and the one
+	// it leaves forgets them after.
+	for key, now := range d.Addresses {
+		if now != nil {
+			a.tellAddress(key)
+		}
+	}
+	for id := range moved {
+		if a.isAttached(id) {
+			a.try("interface "+id, func() error { return a.putInterface(id) })
+			a.tellAddressesOf(id)
+		}
+	}
+	for key, now := range d.Addresses {
+		if now == nil {
+			a.tellAddress(key)
+		}
 	}
 	for key, p := range a.policies {
 		if slices.ContainsFunc(p.groups, func(g string) bool { _, changed := d.Groups[g]; return changed }) {
@@ -114,7 +134,7 @@ func (a *Agent) putInterface(id string) error {
 		return fmt.Errorf("interface %s: %w", id, err)
 	}
 	spec := datapath.Interface{
-		ID: id, VPC: want.VPC, Device: dev.name, Ifindex: dev.index, MAC: mac,
+		ID: id, VPC: want.VPC, Network: want.Network, Device: dev.name, Ifindex: dev.index, MAC: mac,
 		RouterAddresses: want.Gateways, VPCPrefixes: want.VPCPrefixes, SourceDestCheck: want.SourceDestCheck,
 	}
 	for _, p := range want.Addresses {
@@ -202,13 +222,31 @@ func (a *Agent) tellAddress(key feed.AddressKey) {
 	})
 }
 
-// tellAddressesOf tells the addresses of one interface again.
-func (a *Agent) tellAddressesOf(id string) {
-	want := a.interfaces[id]
-	for _, p := range want.Addresses {
-		if key := (feed.AddressKey{VPC: want.VPC, Addr: p.Addr()}); a.addresses[key] != nil {
-			a.tellAddress(key)
+// mergeAddresses takes a delta's addresses into all.
+func (a *Agent) mergeAddresses(delta map[feed.AddressKey]*feed.Address) {
+	for key := range delta {
+		if was := a.addresses[key]; was != nil {
+			delete(a.owned[was.Interface], key)
+			if len(a.owned[was.Interface]) == 0 {
+				delete(a.owned, was.Interface)
+			}
 		}
+	}
+	merge(a.addresses, delta)
+	for key, now := range delta {
+		if now != nil {
+			if a.owned[now.Interface] == nil {
+				a.owned[now.Interface] = map[feed.AddressKey]struct{}{}
+			}
+			a.owned[now.Interface][key] = struct{}{}
+		}
+	}
+}
+
+// tellAddressesOf tells the addresses of one interface again, in every network.
+func (a *Agent) tellAddressesOf(id string) {
+	for key := range a.owned[id] {
+		a.tellAddress(key)
 	}
 }
 

@@ -4,21 +4,27 @@ package datapath
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/hedgeward/hedgeward/datapath/internal/bpfobj"
 )
 
-// Address says which groups the owner of an address is in.
+// Address says which groups the owner of an address is in, as one network sees
+// it. A network is what some interfaces can reach: their VPC, and through it what
+// their routes lead to. The owner's interface may itself be in another network.
 type Address struct {
-	VPC       string
+	VPC       string // the network
 	Addr      netip.Addr
 	Interface string   // id, if attached on this host; "" if not
 	Groups    []string // ids; order and repetition do not matter
 }
 
-// place is an address within a VPC: two VPCs never share one (section 1.7).
+// place is an address within a network: two of them never share one
+// (section 1.7). One address of an interface has a place in every network that
+// reaches it.
 type place struct {
 	vpc  uint32
 	addr netip.Addr
@@ -76,25 +82,28 @@ func (d *Datapath) putAddress(a Address) error {
 	}
 	p := place{vpc, a.Addr}
 	old := d.addresses[p]
+	next := addressState{named: true}
+	if old.isOf(p) {
+		next.slot, next.local = old.slot, old.local
+	}
 	if a.Interface != "" {
 		s := d.slots[a.Interface]
 		if s == nil {
 			return fmt.Errorf("interface %s %w", a.Interface, ErrNotFound)
 		}
-		if old == nil || old.slot != s {
+		home := d.addresses[place{s.vpc, a.Addr}]
+		if home == nil || home.slot != s || next.slot != nil && next.slot != s {
 			return fmt.Errorf("not an address of interface %s", a.Interface)
 		}
+		next.slot, next.local = s, home.local // one id, wherever its packets come from
 	}
 	c, err := d.intern(a.Groups)
 	if err != nil {
 		return err
 	}
-	next := addressState{class: c, named: true}
-	if old != nil {
-		next.slot, next.local = old.slot, old.local
-		if old.named && old.class == c {
-			return nil
-		}
+	next.class = c
+	if old != nil && *old == next {
+		return nil
 	}
 	if c != nil {
 		c.refs++
@@ -106,8 +115,26 @@ func (d *Datapath) putAddress(a Address) error {
 	if old != nil {
 		d.release(old.class)
 	}
-	d.addresses[p] = &next
+	d.set(p, &next)
 	return nil
+}
+
+// isOf reports whether a place is an address of an interface of its own network.
+func (a *addressState) isOf(p place) bool { return a != nil && a.slot != nil && a.slot.vpc == p.vpc }
+
+// set notes what a place is, nil for nothing.
+func (d *Datapath) set(p place, next *addressState) {
+	if old := d.addresses[p]; old != nil && old.slot != nil {
+		delete(old.slot.places, p)
+	}
+	if next == nil {
+		delete(d.addresses, p)
+		return
+	}
+	d.addresses[p] = next
+	if next.slot != nil {
+		next.slot.places[p] = struct{}{}
+	}
 }
 
 // DeleteAddress forgets the groups of an address. One that is no attached
@@ -122,6 +149,9 @@ func (d *Datapath) DeleteAddress(vpc string, addr netip.Addr) error {
 	}
 	next := *a
 	next.class, next.named = nil, false
+	if !a.isOf(p) {
+		next.slot, next.local = nil, 0
+	}
 	if err := d.settle(p, next); err != nil {
 		return fmt.Errorf("delete address %s of %s: %w", addr, vpc, err)
 	}
@@ -135,13 +165,13 @@ func (d *Datapath) settle(p place, next addressState) error {
 		if err := d.write(p, next); err != nil {
 			return err
 		}
-		d.addresses[p] = &next
+		d.set(p, &next)
 	} else {
 		key := addressKey(p.vpc, p.addr)
 		if err := d.HedgewardMaps.Addresses.Delete(&key); err != nil {
 			return fmt.Errorf("delete address %s: %w", p.addr, err)
 		}
-		delete(d.addresses, p)
+		d.set(p, nil)
 	}
 	if old != nil && old.class != next.class {
 		d.release(old.class)
@@ -159,7 +189,7 @@ func (d *Datapath) own(s *slot, addr netip.Addr) (local uint32, err error) {
 		if old.slot == s {
 			return old.local, nil
 		}
-		if old.slot != nil {
+		if old.isOf(p) {
 			return 0, fmt.Errorf("address %s is interface %s's", addr, old.slot.id)
 		}
 		next.class, next.named = old.class, old.named
@@ -170,27 +200,73 @@ func (d *Datapath) own(s *slot, addr netip.Addr) (local uint32, err error) {
 	if err := d.write(p, next); err != nil {
 		return 0, err
 	}
-	d.addresses[p] = &next
+	d.set(p, &next)
 	return next.local, nil
 }
 
-// disown takes an address from the interface that has it. What PutAddress said
-// of it stays.
+// disown takes an address from the interface that has it, in all networks. What
+// PutAddress said of its groups stays.
 func (d *Datapath) disown(p place) error {
-	next := *d.addresses[p]
-	next.slot, next.local = nil, 0
-	return d.settle(p, next)
+	for _, q := range slices.Collect(maps.Keys(d.addresses[p].slot.places)) {
+		if q.addr != p.addr {
+			continue
+		}
+		next := *d.addresses[q]
+		next.slot, next.local = nil, 0
+		if err := d.settle(q, next); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// owned returns the places of an interface's addresses.
+// owned returns the places of an interface's addresses in its own network.
 func (d *Datapath) owned(s *slot) []place {
 	var out []place
-	for p, a := range d.addresses {
-		if a.slot == s {
+	for p := range s.places {
+		if p.vpc == s.vpc {
 			out = append(out, p)
 		}
 	}
 	return out
+}
+
+// move gives an interface's addresses a place in another network, which becomes
+// its own, with the ids they have. It returns the places that they had before:
+// leave them once the record says the same.
+func (d *Datapath) move(s *slot, network uint32) (left []place, err error) {
+	if s.vpc == network {
+		return nil, nil
+	}
+	left = d.owned(s)
+	for _, p := range left {
+		to := place{network, p.addr}
+		next := addressState{slot: s, local: d.addresses[p].local}
+		if old := d.addresses[to]; old != nil {
+			if old.isOf(to) {
+				return nil, fmt.Errorf("address %s is interface %s's", p.addr, old.slot.id)
+			}
+			next.class, next.named = old.class, old.named
+		}
+		if err := d.write(to, next); err != nil {
+			return nil, err
+		}
+		d.set(to, &next)
+	}
+	s.vpc = network
+	return left, nil
+}
+
+// leave forgets a place in a network that its interface has left, unless
+// PutAddress said that the address is to be reached from there.
+func (d *Datapath) leave(p place) error {
+	a := d.addresses[p]
+	if a == nil || a.named || a.isOf(p) {
+		return nil
+	}
+	next := *a
+	next.slot, next.local = nil, 0
+	return d.settle(p, next)
 }
 
 func (d *Datapath) adoptAddresses() error {
@@ -209,12 +285,12 @@ func (d *Datapath) adoptAddresses() error {
 		}
 		// Whether it was named is not kept. Taking it as named is safe: who
 		// reconciles deletes what nobody wants.
-		a.named = a.class != nil || a.slot == nil
+		p := place{key.Network >> 1, addrOf(key.Addr.Word, familyOfNetwork(key.Network))}
+		a.named = a.class != nil || !a.isOf(p)
 		if a.class != nil {
 			a.class.refs++
 		}
-		f := familyOfNetwork(key.Network)
-		d.addresses[place{key.Network >> 1, addrOf(key.Addr.Word, f)}] = a
+		d.set(p, a)
 	}
 	if err := it.Err(); err != nil {
 		return fmt.Errorf("read addresses: %w", err)
@@ -228,7 +304,7 @@ func (d *Datapath) adoptAddresses() error {
 	return nil
 }
 
-// vpcOf returns the name of a numbered VPC.
+// vpcOf returns the name of a numbered network.
 func (d *Datapath) vpcOf(number uint32) string {
 	for name, n := range d.names.byName {
 		if v, ok := strings.CutPrefix(name, vpcName); ok && n == number {

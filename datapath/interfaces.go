@@ -24,7 +24,8 @@ var RouterMAC = net.HardwareAddr{0x02, 0x48, 0x47, 0x00, 0x00, 0x01}
 // Interface is a network interface as the programs need to know it.
 type Interface struct {
 	ID      string           // at most 31 bytes; no dots and slashes, for it names pins
-	VPC     string           // at most 29 bytes
+	VPC     string           // for people
+	Network string           // what its packets can reach, see Address; at most 29 bytes; VPC when empty
 	Ifindex int              // of the host-side device
 	Device  string           // its name, for people
 	MAC     net.HardwareAddr // the instance's
@@ -56,8 +57,9 @@ type Interface struct {
 type slot struct {
 	id     string
 	number uint32
-	vpc    uint32
-	self   uint32 // id of transit traffic in flow keys
+	vpc    uint32             // number of its network
+	self   uint32             // id of transit traffic in flow keys
+	places map[place]struct{} // that lead to it: its addresses in its network, and in others
 }
 
 // Attach brings an interface into force, or an attached one up to date. A new
@@ -101,7 +103,11 @@ func (i *Interface) validate() error {
 }
 
 func (d *Datapath) attach(i *Interface) error {
-	vpc, err := d.names.number(vpcName, i.VPC)
+	network := i.Network
+	if network == "" {
+		network = i.VPC
+	}
+	vpc, err := d.names.number(vpcName, network)
 	if err != nil {
 		return err
 	}
@@ -110,9 +116,6 @@ func (d *Datapath) attach(i *Interface) error {
 		if s, err = d.takeSlot(i.ID, vpc); err != nil {
 			return err
 		}
-	}
-	if s.vpc != vpc {
-		return fmt.Errorf("it is in %s: detach it first", d.vpcOf(s.vpc))
 	}
 	for name, other := range d.slots {
 		if rec := d.record(other.number); other != s && rec.Ifindex == uint32(i.Ifindex) {
@@ -150,8 +153,13 @@ func (d *Datapath) attach(i *Interface) error {
 		v.Family = uint32(familyOf(p.Addr())) + 1
 	}
 
-	// The record first, then the addresses that lead to it, then the device.
-	// Of addresses that stay, nothing changes.
+	// The addresses that lead to it, then the record, then the device. Of
+	// addresses that stay, nothing changes. Into another network they go ahead,
+	// with the ids that their flows have.
+	left, err := d.move(s, vpc)
+	if err != nil {
+		return err
+	}
 	for _, p := range d.owned(s) {
 		if !slices.Contains(i.Addresses, p.addr) {
 			if err := d.disown(p); err != nil {
@@ -177,6 +185,11 @@ func (d *Datapath) attach(i *Interface) error {
 		}
 	}
 	writeRecord(now, &rec)
+	for _, p := range left {
+		if err := d.leave(p); err != nil {
+			return err
+		}
+	}
 	if err := d.HedgewardMaps.Slots.Put(rec.Ifindex, s.number); err != nil {
 		return fmt.Errorf("write device %d: %w", rec.Ifindex, asFull(err))
 	}
@@ -245,7 +258,7 @@ func (d *Datapath) takeSlot(id string, vpc uint32) (*slot, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &slot{id: id, number: d.freeSlots[len(d.freeSlots)-1], vpc: vpc, self: self}
+	s := &slot{id: id, number: d.freeSlots[len(d.freeSlots)-1], vpc: vpc, self: self, places: make(map[place]struct{})}
 	if err := d.zeroCounters(s.number); err != nil {
 		return nil, err
 	}
@@ -310,7 +323,7 @@ func (d *Datapath) adopt() (err error) {
 	taken := make(map[uint32]bool)
 	d.used(func(number uint32, rec *bpfobj.HedgewardInterface) {
 		id := goString(rec.Id[:])
-		d.slots[id] = &slot{id: id, number: number, vpc: rec.Vpc, self: rec.Self}
+		d.slots[id] = &slot{id: id, number: number, vpc: rec.Vpc, self: rec.Self, places: make(map[place]struct{})}
 		taken[number] = true
 	})
 	for n := d.HedgewardMaps.Interfaces.MaxEntries(); n > 0; n-- {

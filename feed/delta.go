@@ -41,6 +41,7 @@ type Instance struct {
 type Interface struct {
 	ID              string
 	VPC             string
+	Network         string // what its packets can reach: an AddressKey's VPC
 	Instance        string
 	DeviceIndex     int
 	MAC             string
@@ -58,9 +59,10 @@ type Group struct {
 	Rules policy.Source
 }
 
-// AddressKey names an address: VPCs may overlap.
+// AddressKey names an address as some interfaces of the host see it: VPCs may
+// overlap.
 type AddressKey struct {
-	VPC  string
+	VPC  string // id of the VPC; of the route table for interfaces in subnets that are tied to one
 	Addr netip.Addr
 }
 

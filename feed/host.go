@@ -25,6 +25,8 @@ type Host struct {
 	owned      map[string][]AddressKey // interface -> the addresses it was told to own
 	listed     map[string]string       // interface -> the instance that was told to have it
 
+	networks networks // of the host's interfaces
+
 	uses    count  // group -> how many of the host's interfaces carry it
 	names   count  // group -> how many of the used groups' rules name it
 	retired keyset // groups that the last delta's rules stopped naming; see Update
@@ -35,8 +37,8 @@ func NewHost(name string) *Host {
 	return &Host{
 		name: name, instances: map[string]*Instance{}, interfaces: map[string]*Interface{},
 		groups: map[string]*Group{}, addresses: map[AddressKey]*Address{}, owned: map[string][]AddressKey{},
-		listed: map[string]string{},
-		uses:   count{}, names: count{}, retired: keyset{},
+		listed: map[string]string{}, networks: networks{},
+		uses: count{}, names: count{}, retired: keyset{},
 	}
 }
 
@@ -72,9 +74,11 @@ func (h *Host) Update(snap *model.Snapshot, changed map[model.Ref]struct{}, all 
 			}
 		}
 	}
+	reached := all || reroutes(changed) // what the host's networks reach may be something else
 	for id := range interfaces {
 		was := h.interfaces[id]
 		diff(h.interfaces, d.Interfaces, id, h.iface(snap, id))
+		reached = h.networks.move(was, h.interfaces[id]) || reached
 		h.uses.move(carried(was), carried(h.interfaces[id]), groups.add, groups.add)
 	}
 	for id := range groups {
@@ -92,8 +96,37 @@ func (h *Host) Update(snap *model.Snapshot, changed map[model.Ref]struct{}, all 
 			interfaces.add(ifc.ID)
 		}
 	}
+	if reached {
+		h.addKnown(snap, interfaces)
+	}
 	h.updateAddresses(snap, interfaces, d)
 	return d
+}
+
+// reroutes reports whether any of the rows decides where packets go.
+func reroutes(changed map[model.Ref]struct{}) bool {
+	for ref := range changed {
+		switch ref.Kind {
+		case model.Peerings, model.RouteTables, model.VPCs:
+			return true
+		}
+	}
+	return false
+}
+
+// addKnown adds every interface that the host is, or may have to be, told of.
+func (h *Host) addKnown(snap *model.Snapshot, interfaces keyset) {
+	for id := range h.interfaces {
+		interfaces.add(id)
+	}
+	for id := range h.owned {
+		interfaces.add(id)
+	}
+	for id := range h.names {
+		for ifc := range snap.Interfaces.By(model.ByGroup, id) {
+			interfaces.add(ifc.ID)
+		}
+	}
 }
 
 // Pending reports whether the next Update has something to take back even if
@@ -116,19 +149,9 @@ func (h *Host) touched(snap *model.Snapshot, changed map[model.Ref]struct{}, all
 		for i := range snap.Instances.By(model.ByHost, h.name) {
 			instance(i.ID)
 		}
-		for id := range h.interfaces {
-			interfaces.add(id)
-		}
-		for id := range h.owned {
-			interfaces.add(id)
-		}
+		h.addKnown(snap, interfaces)
 		for id := range h.uses { // a used group that was missing may be there now
 			groups.add(id)
-		}
-		for id := range h.names {
-			for ifc := range snap.Interfaces.By(model.ByGroup, id) {
-				interfaces.add(ifc.ID)
-			}
 		}
 		return
 	}
@@ -159,6 +182,15 @@ func (h *Host) touched(snap *model.Snapshot, changed map[model.Ref]struct{}, all
 					groups.add(g.ID)
 				}
 			}
+		case model.RouteTables: // which subnets it routes for may be others
+			if t := snap.RouteTables.Get(ref.ID); t != nil {
+				h.addLocal(t.VPC, interfaces)
+			}
+			for vpc, at := range h.networks {
+				if at[network{ref.ID, vpc}] > 0 {
+					h.addLocal(vpc, interfaces)
+				}
+			}
 		case model.VPCs, model.Subnets:
 			for id, ifc := range h.interfaces {
 				if row := snap.Interfaces.Get(id); ifc.VPC == ref.ID || row != nil && row.Subnet == ref.ID {
@@ -168,6 +200,15 @@ func (h *Host) touched(snap *model.Snapshot, changed map[model.Ref]struct{}, all
 		}
 	}
 	return
+}
+
+// addLocal adds the host's interfaces in a VPC.
+func (h *Host) addLocal(vpc string, interfaces keyset) {
+	for id, ifc := range h.interfaces {
+		if ifc.VPC == vpc {
+			interfaces.add(id)
+		}
+	}
 }
 
 // instance returns what the host is told of an instance, nil if it has none.
@@ -201,7 +242,7 @@ func (h *Host) iface(snap *model.Snapshot, id string) *Interface {
 		return nil
 	}
 	out := &Interface{
-		ID: id, VPC: row.VPC, Instance: on.ID, DeviceIndex: row.Attachment.DeviceIndex, MAC: row.MAC,
+		ID: id, VPC: row.VPC, Network: networkOf(snap, row.Subnet, row.VPC).ID, Instance: on.ID, DeviceIndex: row.Attachment.DeviceIndex, MAC: row.MAC,
 		SourceDestCheck: row.SourceDestCheck, Groups: slices.Sorted(slices.Values(row.Groups)),
 	}
 	if row.Tracking != nil {
@@ -287,14 +328,17 @@ func (h *Host) updateAddresses(snap *model.Snapshot, interfaces keyset, d *Delta
 				a.Groups = append(a.Groups, g)
 			}
 		}
-		if !a.Local && len(a.Groups) == 0 {
-			continue
-		}
 		slices.Sort(a.Groups)
-		for _, addr := range slices.Concat(row.Addresses, row.IPv6) {
-			key := AddressKey{row.VPC, addr}
-			want[key] = a
-			h.owned[id] = append(h.owned[id], key)
+		unnamed := &Address{Interface: id, Local: a.Local}
+		for _, v := range h.networks.views(snap, row) {
+			seen := a
+			if !v.named {
+				seen = unnamed
+			}
+			if seen.Local || len(seen.Groups) > 0 {
+				want[v.AddressKey] = seen
+				h.owned[id] = append(h.owned[id], v.AddressKey)
+			}
 		}
 	}
 	for key, a := range want {

@@ -47,11 +47,21 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { cancel(); <-done; s.Close() })
 	w := &world{t, s, m}
 	w.change(func(tx *model.Tx) {
-		for v := range 2 {
+		for v := range vpcs {
 			vpc := fmt.Sprint("vpc-", v)
-			tx.VPCs.Put(&secgroup.VPC{ID: vpc, CIDRs: []secgroup.CIDRAssociation{{Prefix: netip.MustParsePrefix("10.0.0.0/16")}}})
-			tx.Subnets.Put(&secgroup.Subnet{ID: fmt.Sprint("subnet-", v), VPC: vpc, CIDR: netip.MustParsePrefix("10.0.0.0/24")})
+			block := netip.PrefixFrom(addressIn(v, 0, 0), 16)
+			tx.VPCs.Put(&secgroup.VPC{ID: vpc, CIDRs: []secgroup.CIDRAssociation{{Prefix: block}}, MainRouteTable: fmt.Sprintf("rtb-%d-0", v)})
+			for n := range 2 {
+				subnet := &secgroup.Subnet{ID: fmt.Sprint("subnet-", v), VPC: vpc, CIDR: netip.PrefixFrom(addressIn(v, n, 0), 24)}
+				if n > 0 {
+					subnet.ID += "-further"
+				}
+				tx.Subnets.Put(subnet)
+			}
 		}
+		p := &secgroup.Peering{ID: "pcx-0", State: secgroup.PeeringActive}
+		p.Requester.VPC, p.Accepter.VPC = "vpc-0", "vpc-2"
+		tx.Peerings.Put(p)
 	})
 	return w
 }
@@ -74,10 +84,67 @@ func (w *world) change(f func(*model.Tx)) {
 	}
 }
 
+// vpcs is how many VPCs a world has. The first two have equal blocks; the last
+// may be peered with the first.
+const vpcs = 3
+
+// addressIn returns an address of a VPC's subnet.
+func addressIn(v, subnet, host int) netip.Addr {
+	return netip.AddrFrom4([4]byte{10, byte(v / 2), byte(subnet), byte(host)})
+}
+
+// mutateRoutes changes the peering connection of the world, or a route table.
+func mutateRoutes(rng *rand.Rand, tx *model.Tx) {
+	v := rng.IntN(2) * 2 // of one of the two VPCs that may be peered
+	vpc, other := fmt.Sprint("vpc-", v), 2-v
+	switch table := fmt.Sprintf("rtb-%d-%d", v, rng.IntN(2)); rng.IntN(10) {
+	case 0:
+		p := &secgroup.Peering{ID: fmt.Sprint("pcx-", rng.IntN(4)/3), State: secgroup.PeeringActive}
+		p.Requester.VPC, p.Accepter.VPC = "vpc-0", "vpc-2"
+		if rng.IntN(3) == 0 {
+			p.State = secgroup.PeeringDeleted
+		}
+		if rng.IntN(3) == 0 {
+			p.Accepter.Region = "elsewhere"
+		}
+		for q := range tx.Peerings.All() {
+			if q.ID != p.ID && q.State == secgroup.PeeringActive {
+				p.State = secgroup.PeeringDeleted // one is active at most
+			}
+		}
+		tx.Peerings.Put(p)
+	case 1:
+		tx.RouteTables.Delete(table)
+	case 2: // another main table
+		next := *tx.VPCs.Get(vpc)
+		next.MainRouteTable = table
+		tx.VPCs.Put(&next)
+	default:
+		t := &secgroup.RouteTable{ID: table, VPC: vpc}
+		for _, bits := range []int{16, 24, 31} {
+			if rng.IntN(3) == 0 {
+				continue
+			}
+			to := netip.PrefixFrom(addressIn(other, rng.IntN(2), 10+2*rng.IntN(4)), bits).Masked()
+			t.Routes = append(t.Routes, secgroup.Route{Destination: to, Peering: fmt.Sprint("pcx-", rng.IntN(8)/7)})
+		}
+		for _, subnet := range []string{fmt.Sprint("subnet-", v), fmt.Sprint("subnet-", v, "-further")} {
+			if tied, explicit := tx.RouteTableOf(subnet, vpc); rng.IntN(2) == 0 && (!explicit || tied.ID == table) {
+				t.Subnets = append(t.Subnets, secgroup.RouteAssociation{ID: subnet, Subnet: subnet})
+			}
+		}
+		tx.RouteTables.Put(t)
+	}
+}
+
 // mutate changes one thing that a host may or may not care about.
 func mutate(rng *rand.Rand, tx *model.Tx) {
-	v := rng.IntN(2)
+	v := rng.IntN(vpcs)
 	vpc, groupID := fmt.Sprint("vpc-", v), func() string { return fmt.Sprintf("sg-%d-%d", v, rng.IntN(4)) }
+	if rng.IntN(6) == 0 {
+		mutateRoutes(rng, tx)
+		return
+	}
 	list := func() string { return fmt.Sprint("pl-", rng.IntN(3)) }
 	switch n := rng.IntN(12); {
 	case n < 3: // a group with rules that name groups, or none
@@ -86,7 +153,7 @@ func mutate(rng *rand.Rand, tx *model.Tx) {
 			r := secgroup.Rule{ID: fmt.Sprint("sgr-", rng.IntN(1000)), RuleKey: secgroup.RuleKey{Egress: i%2 == 1, Protocol: secgroup.TCP, From: int32(rng.IntN(3)), To: 5}}
 			switch rng.IntN(4) {
 			case 0, 1:
-				r.Peer.Group = groupID()
+				r.Peer.Group = fmt.Sprintf("sg-%d-%d", rng.IntN(vpcs), rng.IntN(4))
 			case 2:
 				r.Peer.PrefixList = list()
 			default:
@@ -109,7 +176,11 @@ func mutate(rng *rand.Rand, tx *model.Tx) {
 		if other := groupID(); other != ifc.Groups[0] {
 			ifc.Groups = append(ifc.Groups, other)
 		}
-		addr := netip.AddrFrom4([4]byte{10, 0, 0, byte(10 + rng.IntN(8))})
+		n := rng.IntN(2)
+		if n > 0 {
+			ifc.Subnet += "-further"
+		}
+		addr := addressIn(v, n, 10+rng.IntN(8))
 		for other := range tx.Interfaces.By(model.ByAddress, model.AddressValue(vpc, addr.String())) {
 			if other.ID != ifc.ID { // addresses are unique: the other one gives it up
 				gives := *other
@@ -189,6 +260,7 @@ func TestFollowingEqualsBeingToldAnew(t *testing.T) {
 	host, follower := NewHost("here"), newTold()
 	most := 0    // addresses with groups that the host was told of at one time
 	entries := 0 // of prefix lists, likewise
+	far := 0     // addresses of another VPC than the network that sees them, likewise
 	for step := range 400 {
 		w.change(func(tx *model.Tx) {
 			for range 1 + rng.IntN(3) {
@@ -203,10 +275,14 @@ func TestFollowingEqualsBeingToldAnew(t *testing.T) {
 			t.Fatal(err)
 		}
 		drain(follower, host, snap, changed, all || rng.IntN(20) == 0)
-		named := 0
-		for _, a := range follower.Addresses {
+		named, peered := 0, 0
+		for key, a := range follower.Addresses {
 			named += len(a.Groups)
+			if vpc := len("vpc-"); key.VPC[vpc] != snap.Interfaces.Get(a.Interface).VPC[vpc] { // of rtb-, too
+				peered++
+			}
 		}
+		far = max(far, peered)
 		most, entries = max(most, named), max(entries, listed(follower))
 		anew := newTold()
 		drain(anew, NewHost("here"), snap, nil, true)
@@ -214,7 +290,7 @@ func TestFollowingEqualsBeingToldAnew(t *testing.T) {
 			t.Fatalf("step %d: a follower (+) differs from one told anew (-):\n%s", step, d)
 		}
 	}
-	if most == 0 || entries == 0 {
+	if most == 0 || entries == 0 || far == 0 {
 		t.Error("the walk never told the host anything: it tests nothing")
 	}
 }
