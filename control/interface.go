@@ -22,37 +22,31 @@ type InterfaceSpec struct {
 // CreateNetworkInterface makes an interface that is attached to nothing
 // (docs/spec/ec2-api.md section 5.1).
 func (s *Service) CreateNetworkInterface(ctx context.Context, caller Caller, spec InterfaceSpec, token ClientToken) (made *secgroup.Interface, err error) {
-	const operation = "CreateNetworkInterface"
 	err = s.write(ctx, caller.Scope, func(tx *model.Tx) error {
-		before, err := s.replay(tx, caller.Scope, operation, token)
-		if err != nil {
-			return err
-		}
-		if before != nil {
-			found, err := interfacesOf(tx.Snapshot, caller.Scope, before...)
+		ids, err := s.once(tx, caller.Scope, "CreateNetworkInterface", token, func() ([]string, error) {
+			subnet, err := subnetOf(tx.Snapshot, caller.Scope, spec.Subnet)
 			if err != nil {
-				return err
+				return nil, err
 			}
-			made = found[0]
-			return nil
-		}
-		subnet, err := subnetOf(tx.Snapshot, caller.Scope, spec.Subnet)
+			groups, err := ofNewInterface.groups(tx, s.quotas(tx.Snapshot, caller.Scope), subnet, spec.Groups)
+			if err != nil {
+				return nil, err
+			}
+			if err := s.checkTagCount(spec.Tags); err != nil {
+				return nil, err
+			}
+			i, err := s.newInterface(tx, subnet, groups, &spec)
+			if err != nil {
+				return nil, err
+			}
+			tx.Interfaces.Put(i)
+			return []string{i.ID}, nil
+		})
 		if err != nil {
 			return err
 		}
-		groups, err := ofNewInterface.groups(tx, s.quotas(tx.Snapshot, caller.Scope), subnet, spec.Groups)
-		if err != nil {
-			return err
-		}
-		if err := s.checkTagCount(spec.Tags); err != nil {
-			return err
-		}
-		if made, err = s.newInterface(tx, subnet, groups, &spec); err != nil {
-			return err
-		}
-		tx.Interfaces.Put(made)
-		s.remember(tx, caller.Scope, operation, token, made.ID)
-		return nil
+		made, err = ownInterface(tx, caller.Scope, ids[0])
+		return err
 	})
 	if err != nil {
 		return nil, err

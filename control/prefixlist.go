@@ -29,34 +29,32 @@ type NewPrefixList struct {
 //
 // Errors: PrefixListMaxEntriesExceeded, PrefixListLimitExceeded, TagLimitExceeded.
 func (s *Service) CreatePrefixList(ctx context.Context, caller Caller, in NewPrefixList) (answer *secgroup.PrefixList, err error) {
-	const operation = "CreateManagedPrefixList"
 	err = s.write(ctx, caller.Scope, func(tx *model.Tx) error {
-		before, err := s.replay(tx, caller.Scope, operation, in.Token)
-		if err != nil {
+		answer = nil
+		ids, err := s.once(tx, caller.Scope, "CreateManagedPrefixList", in.Token, func() ([]string, error) {
+			if len(in.Entries) > in.MaxEntries {
+				return nil, errManyEntries
+			}
+			if full(&tx.PrefixLists, caller.Scope, s.quotas(tx.Snapshot, caller.Scope).PrefixListsPerRegion) {
+				return nil, secgroup.Errorf("PrefixListLimitExceeded", "You've reached the limit on the number of prefix lists that you can create.")
+			}
+			if err := s.checkTagCount(in.Tags); err != nil {
+				return nil, err
+			}
+			made := &secgroup.PrefixList{
+				Scope: caller.Scope, ID: newID(secgroup.PrefixListPrefix), Name: in.Name, IPv6: in.IPv6, MaxEntries: in.MaxEntries,
+				Version: 1, Entries: secgroup.ChangeEntries(nil, nil, in.Entries), State: secgroup.CreateComplete,
+				Tags: in.Tags, Created: s.now().UTC(),
+			}
+			tx.PrefixLists.Put(made)
+			answer = underWay(made, secgroup.CreateInProgress)
+			return []string{made.ID}, nil
+		})
+		if err != nil || answer != nil {
 			return err
 		}
-		if before != nil {
-			answer, err = findPrefixList(tx.Snapshot, caller.Scope, before[0])
-			return err
-		}
-		if len(in.Entries) > in.MaxEntries {
-			return errManyEntries
-		}
-		if full(&tx.PrefixLists, caller.Scope, s.quotas(tx.Snapshot, caller.Scope).PrefixListsPerRegion) {
-			return secgroup.Errorf("PrefixListLimitExceeded", "You've reached the limit on the number of prefix lists that you can create.")
-		}
-		if err := s.checkTagCount(in.Tags); err != nil {
-			return err
-		}
-		made := &secgroup.PrefixList{
-			Scope: caller.Scope, ID: newID(secgroup.PrefixListPrefix), Name: in.Name, IPv6: in.IPv6, MaxEntries: in.MaxEntries,
-			Version: 1, Entries: secgroup.ChangeEntries(nil, nil, in.Entries), State: secgroup.CreateComplete,
-			Tags: in.Tags, Created: s.now().UTC(),
-		}
-		tx.PrefixLists.Put(made)
-		s.remember(tx, caller.Scope, operation, in.Token, made.ID)
-		answer = underWay(made, secgroup.CreateInProgress)
-		return nil
+		answer, err = findPrefixList(tx.Snapshot, caller.Scope, ids[0])
+		return err
 	})
 	if err != nil {
 		return nil, err

@@ -92,6 +92,3 @@ func (s *Service) quotas(snap *model.Snapshot, scope secgroup.Scope) Quotas {
 
 // QuotasOf returns the limits in force in a scope.
 func (s *Service) QuotasOf(scope secgroup.Scope) Quotas { return s.quotas(s.Read(), scope) }
-
-// Quotas returns the limits of scopes that have no others.
-func (s *Service) Quotas() Quotas { return s.installed }

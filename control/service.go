@@ -26,7 +26,7 @@ type Caller struct {
 // beside them.
 type Config struct {
 	Regions []Region         // DefaultRegions
-	Quotas  Quotas           // DefaultQuotas
+	Quotas  Quotas           // DefaultQuotas; SetQuota changes them for one account and Region
 	Host    string           // "local": the agent that runs every instance
 	Images  []Image          // none: what instances can be made from
 	Now     func() time.Time // time.Now

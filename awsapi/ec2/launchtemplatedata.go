@@ -9,10 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strconv"
 
 	"github.com/hedgeward/hedgeward/awsapi"
 	"github.com/hedgeward/hedgeward/awsapi/ec2/ec2types"
 	"github.com/hedgeward/hedgeward/control"
+	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/secgroup"
 )
 
@@ -120,9 +122,16 @@ func (s *Service) runTemplate(c *awsapi.Call, in *ec2types.RunInstancesRequest, 
 	if err := s.checkLaunch(c.Region, in); err != nil {
 		return nil, err
 	}
+	absent := pin(s.control.Read(), scopeOf(c), in)
+	if absent == nil {
+		ref = control.TemplateRef{ID: *in.LaunchTemplate.LaunchTemplateId}
+	}
 	return func(ctx context.Context) (*ec2types.Reservation, error) {
 		return s.reserved(s.control.RunTemplate(ctx, callerOf(c), ref, deref(in.LaunchTemplate.Version), token,
 			func(v *secgroup.LaunchTemplateVersion) (control.Launch, error) {
+				if absent != nil { // what came since then is nothing that the caller was allowed
+					return control.Launch{}, absent
+				}
 				launch, err := launchFrom(v.Data, in)
 				if err != nil {
 					return control.Launch{}, err
@@ -130,6 +139,23 @@ func (s *Service) runTemplate(c *awsapi.Call, in *ec2types.RunInstancesRequest, 
 				return s.parseLaunch(c.Region, launch)
 			}))
 	}, nil
+}
+
+// pin makes a request name its version by the template's id and the number, which
+// mean the same for ever: the caller is allowed to launch what is launched. It
+// leaves the request alone and returns why if there is no such version.
+func pin(snap *model.Snapshot, scope secgroup.Scope, in *ec2types.RunInstancesRequest) error {
+	from := in.LaunchTemplate
+	t, err := control.FindLaunchTemplate(snap, scope, control.TemplateRef{ID: deref(from.LaunchTemplateId), Name: deref(from.LaunchTemplateName)})
+	if err != nil {
+		return err
+	}
+	v, err := control.FindTemplateVersion(snap, t, deref(from.Version))
+	if err != nil {
+		return err
+	}
+	in.LaunchTemplate = &ec2types.LaunchTemplateSpecification{LaunchTemplateId: &t.ID, Version: new(strconv.FormatInt(v.Number, 10))}
+	return nil
 }
 
 // checkLaunch checks a launch as far as it is given.

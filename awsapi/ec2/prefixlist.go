@@ -48,7 +48,7 @@ func (s *Service) createPrefixList(c *awsapi.Call, in *ec2types.CreateManagedPre
 	if err := secgroup.CheckPrefixListName(want.Name); err != nil {
 		return nil, err
 	}
-	if err := s.checkListSize(*in.MaxEntries); err != nil {
+	if err := s.checkListSize(c, *in.MaxEntries); err != nil {
 		return nil, err
 	}
 	var err error
@@ -102,7 +102,7 @@ func (s *Service) modifyPrefixList(c *awsapi.Call, in *ec2types.ModifyManagedPre
 		return nil, err
 	}
 	if in.MaxEntries != nil {
-		if err := s.checkListSize(*in.MaxEntries); err != nil {
+		if err := s.checkListSize(c, *in.MaxEntries); err != nil {
 			return nil, err
 		}
 	}

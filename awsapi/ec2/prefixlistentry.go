@@ -5,6 +5,7 @@ package ec2
 import (
 	"net/netip"
 
+	"github.com/hedgeward/hedgeward/awsapi"
 	"github.com/hedgeward/hedgeward/awsapi/ec2/ec2types"
 	"github.com/hedgeward/hedgeward/secgroup"
 )
@@ -16,8 +17,8 @@ var errManyChanges = secgroup.Errorf("InvalidParameterValue",
 	"The number of entries per request cannot exceeds limit (%d).", maxEntryChanges) // sic
 
 // checkListSize checks MaxEntries.
-func (s *Service) checkListSize(n int32) error {
-	if limit := s.control.Quotas().EntriesPerPrefixList; n < 1 || int(n) > limit {
+func (s *Service) checkListSize(c *awsapi.Call, n int32) error {
+	if limit := s.control.QuotasOf(scopeOf(c)).EntriesPerPrefixList; n < 1 || int(n) > limit {
 		return secgroup.Errorf("InvalidParameterValue", "Must specify a max size between 1 and %d", limit)
 	}
 	return nil

@@ -13,7 +13,7 @@ import (
 )
 
 // TestQuotasAreShown is section 11.1 of docs/spec/ec2-api.md for limits that an
-// operator set.
+// operator set, and for one that requests are checked against.
 func TestQuotasAreShown(t *testing.T) {
 	r := newRig(t, control.Config{})
 	if err := r.control.SetQuota(t.Context(), secgroup.Scope{Account: r.key.Account, Region: "us-east-1"}, "groups-per-interface", 8); err != nil {
@@ -27,4 +27,9 @@ func TestQuotasAreShown(t *testing.T) {
 			t.Errorf("%s shows %s groups per interface, want %s", region, got, want)
 		}
 	}
+	if err := r.control.SetQuota(t.Context(), secgroup.Scope{Account: r.key.Account, Region: "us-east-1"}, "entries-per-prefix-list", 10); err != nil {
+		t.Fatal(err)
+	}
+	_, err := r.CreateManagedPrefixList(t.Context(), &sdk.CreateManagedPrefixListInput{PrefixListName: new("a"), AddressFamily: new("IPv4"), MaxEntries: new(int32(11))})
+	refused(t, err, "InvalidParameterValue: Must specify a max size between 1 and 10")
 }
