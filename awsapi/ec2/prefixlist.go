@@ -98,6 +98,11 @@ func (s *Service) modifyPrefixList(c *awsapi.Call, in *ec2types.ModifyManagedPre
 	case entries && in.CurrentVersion == nil:
 		return nil, missing("CurrentVersion")
 	}
+	if in.CurrentVersion != nil {
+		if err := secgroup.CheckListVersion(*in.CurrentVersion); err != nil {
+			return nil, err
+		}
+	}
 	if err := secgroup.CheckPrefixListName(change.Name); err != nil {
 		return nil, err
 	}
@@ -126,8 +131,10 @@ func (s *Service) restorePrefixList(c *awsapi.Call, in *ec2types.RestoreManagedP
 	if err := checkListIDs(in, deref(in.PrefixListId)); err != nil {
 		return nil, err
 	}
-	if err := secgroup.CheckListVersion(*in.PreviousVersion); err != nil {
-		return nil, err
+	for _, version := range []int64{*in.PreviousVersion, *in.CurrentVersion} {
+		if err := secgroup.CheckListVersion(version); err != nil {
+			return nil, err
+		}
 	}
 	return func(ctx context.Context) (*ec2types.RestoreManagedPrefixListVersionResult, error) {
 		l, err := s.control.RestorePrefixList(ctx, callerOf(c), *in.PrefixListId, *in.PreviousVersion, *in.CurrentVersion)

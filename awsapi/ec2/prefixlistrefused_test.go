@@ -86,6 +86,7 @@ func TestModifyPrefixListRefused(t *testing.T) {
 		{"API-P3", input{CurrentVersion: new(int64(2)), AddEntries: adding("12.0.0.0/8")}, "PrefixListVersionMismatch: The prefix list has the incorrect version number."},
 		{"API-P4", input{CurrentVersion: one, AddEntries: adding("12.0.0.0/8"), MaxEntries: new(int32(5))}, "InvalidParameterCombination: You cannot modify the entries and the maximum entries for the prefix list in the same request."},
 		{"API-P5", input{CurrentVersion: one, AddEntries: adding("10.0.0.0/24"), RemoveEntries: removing("10.0.0.0/8", "10.0.0.9/24")}, "InvalidParameterValue: Request cannot contain Cidr 10.0.0.0/24 in both AddPrefixListEntries and RemovePrefixListEntries"},
+		{"version 0", input{CurrentVersion: new(int64(0)), AddEntries: adding("12.0.0.0/8")}, badVersion},
 		{"no version", input{RemoveEntries: removing("10.0.0.0/8")}, "MissingParameter: The request must contain the parameter CurrentVersion"},
 		{"removed twice", input{CurrentVersion: one, RemoveEntries: removing("10.0.0.0/8", "10.0.0.1/8")}, "InvalidParameterValue: Request cannot contain duplicate Cidr 10.0.0.0/8."},
 		{"101 removals", input{CurrentVersion: one, RemoveEntries: removing(manyRanges(101)...)}, tooManyEntries},
@@ -122,7 +123,7 @@ func TestPrefixListReadsRefused(t *testing.T) {
 		current  int64
 		want     string
 	}{
-		{"pl-x", 1, 1, badListID}, {"pl-00000000", 1, 1, noSuchList}, {id, 0, 1, badVersion}, {id, 1, 1, badVersion},
+		{"pl-x", 1, 1, badListID}, {"pl-00000000", 1, 1, noSuchList}, {id, 0, 1, badVersion}, {id, 1, 0, badVersion}, {id, 1, 1, badVersion},
 		{id, 2, 1, badVersion}, {id, 1, 2, "PrefixListVersionMismatch: The prefix list has the incorrect version number."},
 	} {
 		_, err := r.RestoreManagedPrefixListVersion(t.Context(), &sdk.RestoreManagedPrefixListVersionInput{PrefixListId: &tt.id, PreviousVersion: &tt.previous, CurrentVersion: &tt.current})
