@@ -194,9 +194,7 @@ func (t *touching) makes(in any) {
 			place.Subnet = one.facts.Subnet
 		}
 	}
-	for _, kind := range order {
-		types = append(types, kind)
-	}
+	types = append(types, order...)
 	for _, kind := range types {
 		t.add(touch{
 			action: t.action, arn: arn(t.scope, kind, "*"), account: t.scope.Account,
