@@ -33,6 +33,9 @@ func (s *state) listenSocket() (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the control socket: %w", err)
 	}
+	if err := os.Chmod(s.socket(), 0o600); err != nil { // who can write to it decides who has access
+		return nil, errors.Join(fmt.Errorf("open the control socket: %w", err), l.Close())
+	}
 	return l, nil
 }
 
