@@ -27,7 +27,7 @@ func (s *Service) AuthorizeSecurityGroup(ctx context.Context, caller Caller, ref
 		if err != nil {
 			return err
 		}
-		resolved, err := resolvePeers(tx.Snapshot, caller.Scope, g.VPC, permissions, true)
+		resolved, err := resolvePeers(tx.Snapshot, caller.Scope, g, permissions, true)
 		if err != nil {
 			return err
 		}
@@ -75,9 +75,9 @@ func rulesOf(permissions []secgroup.Permission, egress bool) []secgroup.Rule {
 	var rules []secgroup.Rule
 	for _, p := range permissions {
 		for _, pair := range p.Peers {
-			rules = append(rules, secgroup.Rule{
-				RuleKey: p.Key(egress, pair.Peer), GroupOwner: pair.GroupOwner, Description: pair.Description,
-			})
+			r := secgroup.Rule{RuleKey: p.Key(egress, pair.Peer)}
+			r.SetPair(pair)
+			rules = append(rules, r)
 		}
 	}
 	return rules

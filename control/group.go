@@ -133,13 +133,13 @@ func (s *Service) DeleteSecurityGroup(ctx context.Context, caller Caller, ref Gr
 }
 
 // groupInUse reports whether the group is on an interface or named by a rule of
-// another group of its VPC.
+// another group that has a VPC in common with it, or associated with a VPC.
 func groupInUse(snap *model.Snapshot, g *secgroup.Group) bool {
-	if snap.Interfaces.Has(model.ByGroup, g.ID) {
+	if snap.Interfaces.Has(model.ByGroup, g.ID) || snap.GroupAssociations.Has(model.ByGroup, g.ID) {
 		return true
 	}
 	for other := range snap.Groups.By(model.ByReferenced, g.ID) {
-		if other.ID != g.ID && other.VPC == g.VPC {
+		if other.ID != g.ID && slices.Contains(networksOf(snap, other), g.VPC) {
 			return true
 		}
 	}
@@ -215,5 +215,9 @@ func SecurityGroupsFor(snap *model.Snapshot, scope secgroup.Scope, vpc string) (
 	if _, err := findVPC(snap, scope, vpc); err != nil {
 		return nil, err
 	}
-	return slices.Collect(snap.Groups.By(model.ByVPC, vpc)), nil
+	groups := slices.Collect(snap.Groups.By(model.ByVPC, vpc))
+	for a := range snap.GroupAssociations.By(model.ByVPC, vpc) {
+		groups = append(groups, snap.Groups.Get(a.Group))
+	}
+	return groups, nil
 }

@@ -70,7 +70,7 @@ func (m membership) groups(tx *model.Tx, quotas Quotas, subnet *secgroup.Subnet,
 		}
 	}
 	for _, id := range out {
-		if tx.Groups.Get(id).VPC != subnet.VPC {
+		if !carriedIn(tx.Snapshot, tx.Groups.Get(id), subnet.VPC) {
 			return nil, m.foreign(id, subnet)
 		}
 	}

@@ -36,8 +36,13 @@ func (s *Service) ModifySecurityGroupRules(ctx context.Context, caller Caller, g
 				return unknownRule(c.ID)
 			}
 			contents[i] = c.Content
+			// Only the id of a group can be given: one of another account stays so.
+			if was, pair := &g.Rules[places[i]], c.Content.Peers[0]; pair.Group != "" && pair.Group == was.Peer.Group && pair.GroupOwner == "" {
+				pair.GroupOwner = was.GroupOwner
+				contents[i].Peers = []secgroup.Pair{pair}
+			}
 		}
-		if contents, err = resolvePeers(tx.Snapshot, caller.Scope, g.VPC, contents, true); err != nil {
+		if contents, err = resolvePeers(tx.Snapshot, caller.Scope, g, contents, true); err != nil {
 			return err
 		}
 		for i, at := range places {
@@ -47,7 +52,7 @@ func (s *Service) ModifySecurityGroupRules(ctx context.Context, caller Caller, g
 					"Invalid rule type for security group rule '%s'. You may not specify %s for an existing %s rule.", r.ID, is.parameter, was.name)
 			}
 			r.RuleKey = contents[i].Key(r.Egress, pair.Peer)
-			r.GroupOwner, r.Description = pair.GroupOwner, pair.Description
+			r.SetPair(pair)
 			next.EgressOriginal = next.EgressOriginal && !r.Egress
 		}
 		if err := checkModified(next.Rules, places); err != nil {

@@ -25,6 +25,11 @@ type Quotas struct {
 	GroupsPerPrefixList   int // 5000 that name one list
 	TemplatesPerRegion    int // 5000
 	VersionsPerTemplate   int // 10000 that exist at a time
+
+	PeeringsPerVPC    int // 50, active ones
+	PeeringRequests   int // 25, of an account's Region, that wait to be accepted
+	RouteTablesPerVPC int // 200
+	RoutesPerTable    int // 500
 }
 
 // quota is one limit: its name, its default, and how far it can be raised for an
@@ -64,6 +69,10 @@ var allQuotas = []quota{
 	{"groups-per-prefix-list", 5000, anyNumber, func(q *Quotas) *int { return &q.GroupsPerPrefixList }},
 	{"launch-templates-per-region", 5000, anyNumber, func(q *Quotas) *int { return &q.TemplatesPerRegion }},
 	{"versions-per-launch-template", 10000, 10000, func(q *Quotas) *int { return &q.VersionsPerTemplate }},
+	{"peerings-per-vpc", 50, 125, func(q *Quotas) *int { return &q.PeeringsPerVPC }},
+	{"peering-requests-per-region", 25, anyNumber, func(q *Quotas) *int { return &q.PeeringRequests }},
+	{"route-tables-per-vpc", 200, anyNumber, func(q *Quotas) *int { return &q.RouteTablesPerVPC }},
+	{"routes-per-table", 500, 1000, func(q *Quotas) *int { return &q.RoutesPerTable }},
 }
 
 func (q Quotas) withDefaults() Quotas {

@@ -61,24 +61,34 @@ func (ref GroupRef) resolve(snap *model.Snapshot, scope secgroup.Scope) (*secgro
 }
 
 // resolvePeers returns the permissions with every peer that is a group named by
-// its id and owner. In a rule that is to be made (strict), what a peer names
-// must exist and share a network with vpc; revoking takes ids as they are, so
-// that stale rules can be removed (sections 3.5 and 3.6).
-func resolvePeers(snap *model.Snapshot, scope secgroup.Scope, vpc string, permissions []secgroup.Permission, strict bool) ([]secgroup.Permission, error) {
+// its id and owner. In a rule of g that is to be made (strict), what a peer names
+// must exist and be related to g; revoking takes ids as they are, so that stale
+// rules can be removed (sections 3.5 and 3.6).
+func resolvePeers(snap *model.Snapshot, scope secgroup.Scope, g *secgroup.Group, permissions []secgroup.Permission, strict bool) ([]secgroup.Permission, error) {
 	resolved := make([]secgroup.Permission, len(permissions))
-	var apart bool // some group is in another VPC
+	var apart bool // some group is in a VPC that g's has nothing to do with
 	for i, p := range permissions {
 		resolved[i] = p
 		resolved[i].Peers = make([]secgroup.Pair, len(p.Peers))
 		for j, pair := range p.Peers {
 			if strict || pair.Group == "" && pair.GroupName != "" {
-				g, err := lookUpPeer(snap, scope, &pair)
+				peer, err := lookUpPeer(snap, scope, &pair)
 				if err != nil {
 					return nil, err
 				}
-				if g != nil {
-					pair.Group, pair.GroupName, pair.GroupOwner = g.ID, "", g.Account
-					apart = apart || g.VPC != vpc
+				if peer != nil {
+					p, ok := related(snap, g, peer)
+					if !ok && peer.Scope != scope {
+						return nil, unknownGroup(pair.Group) // strangers learn nothing of each other
+					}
+					apart = apart || !ok
+					pair.Group, pair.GroupName, pair.GroupOwner, pair.GroupVPC = peer.ID, "", peer.Account, ""
+					if peer.VPC != g.VPC {
+						pair.GroupVPC = peer.VPC
+					}
+					if p != nil {
+						pair.GroupPeering = p.ID
+					}
 				}
 			}
 			resolved[i].Peers[j] = pair
@@ -103,6 +113,9 @@ func lookUpPeer(snap *model.Snapshot, scope secgroup.Scope, pair *secgroup.Pair)
 		}
 		return nil, err
 	case pair.Group != "":
+		if pair.GroupOwner != "" { // in one Region; resolvePeers looks at what lies between the accounts
+			scope.Account = pair.GroupOwner
+		}
 		g, err = findGroup(snap, scope, pair.Group)
 	case pair.GroupName != "":
 		name = pair.GroupName

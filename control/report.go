@@ -4,6 +4,7 @@ package control
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/hedgeward/hedgeward/model"
@@ -60,8 +61,8 @@ func (s *Service) ReportInstance(ctx context.Context, id string, observed secgro
 const terminatedLife = time.Hour
 
 // PurgeTerminated removes the records of instances that ended an hour ago or
-// earlier, and the client tokens that no call can need any more. Call it every
-// few minutes.
+// earlier, and the client tokens and peering connections that nobody can see or
+// need any more. Call it every few minutes.
 func (s *Service) PurgeTerminated(ctx context.Context) error {
 	snap := s.Read()
 	old := map[secgroup.Scope]bool{}
@@ -73,6 +74,11 @@ func (s *Service) PurgeTerminated(ctx context.Context) error {
 	for t := range snap.Tokens.All() {
 		if s.forgotten(snap, t) {
 			old[t.Scope] = true
+		}
+	}
+	for p := range snap.Peerings.All() {
+		if s.deadPeering(p) {
+			old[p.Requester.Scope] = true
 		}
 	}
 	for scope := range old {
@@ -106,5 +112,10 @@ func (s *Service) purge(tx *model.Tx, scope secgroup.Scope) {
 	}
 	for _, id := range tokens {
 		tx.Tokens.Delete(id)
+	}
+	for _, p := range slices.Collect(tx.Peerings.By(model.ByScope, model.ScopeValue(scope))) {
+		if p.Requester.Scope == scope && s.deadPeering(p) {
+			tx.Peerings.Delete(p.ID)
+		}
 	}
 }

@@ -29,7 +29,7 @@ func (s *Service) RevokeSecurityGroup(ctx context.Context, caller Caller, ref Gr
 		if err != nil {
 			return err
 		}
-		resolved, err := resolvePeers(tx.Snapshot, caller.Scope, g.VPC, permissions, false)
+		resolved, err := resolvePeers(tx.Snapshot, caller.Scope, g, permissions, false)
 		if err != nil {
 			return err
 		}

@@ -21,7 +21,7 @@ type RuleDescription struct {
 // peer must name a rule (docs/spec/ec2-api.md section 3.8).
 func (s *Service) DescribeRulesAnew(ctx context.Context, caller Caller, ref GroupRef, egress bool, permissions []secgroup.Permission) error {
 	return s.redescribe(ctx, caller, ref, func(tx *model.Tx, g *secgroup.Group) ([]RuleDescription, error) {
-		resolved, err := resolvePeers(tx.Snapshot, caller.Scope, g.VPC, permissions, false)
+		resolved, err := resolvePeers(tx.Snapshot, caller.Scope, g, permissions, false)
 		if err != nil {
 			return nil, err
 		}

@@ -32,6 +32,10 @@ type Config struct {
 	Now     func() time.Time // time.Now
 	Seal    *access.Seal     // one that ends with the process: closes secrets and session tokens
 	Log     *slog.Logger     // discards
+
+	// DeadPeerings is how long a peering connection that is over stays visible at
+	// most. Zero: as long as EC2 shows it, 2 hours to 2 days.
+	DeadPeerings time.Duration
 }
 
 // Service runs operations. It is safe for concurrent use; operations wait until
@@ -49,6 +53,8 @@ type Service struct {
 	log       *slog.Logger
 	queue     chan *request // capacity queued; a full one makes callers wait
 	stopped   chan struct{} // closed when Run has returned
+
+	deadPeerings time.Duration // see Config
 }
 
 // New returns a Service on a model and the store that it follows.
@@ -58,6 +64,7 @@ func New(s *store.Store, m *model.Model, cfg Config) *Service {
 		now: cfg.Now, seal: cfg.Seal, log: cfg.Log, queue: make(chan *request, queued),
 		stopped: make(chan struct{}),
 	}
+	svc.deadPeerings = cfg.DeadPeerings
 	if svc.regions == nil {
 		svc.regions = DefaultRegions()
 	}

@@ -165,12 +165,14 @@ func FreeAddresses(snap *model.Snapshot, n *secgroup.Subnet) int {
 // Errors: InvalidSubnetID.NotFound, DependencyViolation.
 func (s *Service) DeleteSubnet(ctx context.Context, caller Caller, id string) error {
 	return s.write(ctx, caller.Scope, func(tx *model.Tx) error {
-		if _, err := subnetOf(tx.Snapshot, caller.Scope, id); err != nil {
+		n, err := subnetOf(tx.Snapshot, caller.Scope, id)
+		if err != nil {
 			return err
 		}
 		if tx.Interfaces.Has(model.BySubnet, id) {
 			return secgroup.Errorf("DependencyViolation", "The subnet '%s' has dependencies and cannot be deleted.", id)
 		}
+		forgetSubnet(tx, n)
 		tx.Subnets.Delete(id)
 		return nil
 	})

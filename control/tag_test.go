@@ -24,7 +24,12 @@ func taggedThings(t *testing.T, s *Service) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p, err := s.CreatePeering(t.Context(), alice, PeeringRequest{VPC: v.ID, PeerVPC: DefaultVPC(s.Read(), alice.Scope).ID})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return map[string]string{
+		PeeringType: p.ID, RouteTableType: v.MainRouteTable,
 		VPCType: v.ID, SubnetType: n.ID, GroupType: v.DefaultGroup,
 		RuleType: s.Read().Groups.Get(v.DefaultGroup).Rules[1].ID, InterfaceType: "eni-1", InstanceType: "i-1",
 		PrefixListType: mustList(t, s, 1), LaunchTemplateType: mustTemplate(t, s, "tagged").ID,
@@ -88,6 +93,8 @@ func TestTagsRefuse(t *testing.T) { // API-InvalidID, API-TagLimitExceeded, not-
 		"subnet-00000000": "InvalidSubnetID.NotFound: The subnet ID 'subnet-00000000' does not exist",
 		"eni-00000000":    "InvalidNetworkInterfaceID.NotFound: The networkInterface ID 'eni-00000000' does not exist",
 		"i-00000000":      "InvalidInstanceID.NotFound: The instance ID 'i-00000000' does not exist",
+		"pcx-00000000":    "InvalidVpcPeeringConnectionID.NotFound: The vpcPeeringConnection ID 'pcx-00000000' does not exist",
+		"rtb-00000000":    "InvalidRouteTableID.NotFound: The routeTable ID 'rtb-00000000' does not exist",
 		"foo":             "InvalidID: The ID 'foo' is not valid",
 	} {
 		refused(t, s.CreateTags(t.Context(), alice, []string{things[VPCType], id}, one), want)

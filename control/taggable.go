@@ -20,6 +20,9 @@ const (
 	InterfaceType  = "network-interface"
 	InstanceType   = "instance"
 	PrefixListType = "prefix-list"
+
+	PeeringType    = "vpc-peering-connection"
+	RouteTableType = "route-table"
 )
 
 // taggable is one resource type that carries tags: how it is found and changed.
@@ -40,6 +43,8 @@ var taggables = []taggable{
 	rowsOf(GroupType, "sg-", unknownGroup,
 		func(s *model.Snapshot) *model.Table[secgroup.Group] { return &s.Groups },
 		func(g *secgroup.Group) (string, secgroup.Scope, *secgroup.Tags) { return g.ID, g.Scope, &g.Tags }),
+	{kind: PeeringType, prefix: "pcx-", find: findPeering, unknown: noPeering.one, each: eachPeering},
+	{kind: RouteTableType, prefix: "rtb-", find: findRouteTable, unknown: noRouteTable.one, each: eachRouteTable},
 	{kind: RuleType, prefix: "sgr-", find: findRule, unknown: unknownRule, each: eachRule},
 	rowsOf(VPCType, "vpc-", noVPC.one,
 		func(s *model.Snapshot) *model.Table[secgroup.VPC] { return &s.VPCs },

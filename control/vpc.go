@@ -116,8 +116,9 @@ func VPCs(snap *model.Snapshot, scope secgroup.Scope, ids ...string) ([]*secgrou
 	return rowsOrAll(&snap.VPCs, scope, ids, noVPC, func(v *secgroup.VPC) bool { return v.Scope == scope })
 }
 
-// DeleteVPC removes a VPC and what was born with it. Subnets, other groups and
-// interfaces stand in the way (docs/spec/ec2-api.md section 4.2).
+// DeleteVPC removes a VPC and what was born with it. Subnets, other groups, other
+// route tables and interfaces stand in the way; peering connections and the
+// associations of foreign groups end (docs/spec/ec2-api.md section 4.2).
 //
 // Errors: InvalidVpcID.NotFound, DependencyViolation.
 func (s *Service) DeleteVPC(ctx context.Context, caller Caller, id string) error {
@@ -130,9 +131,15 @@ func (s *Service) DeleteVPC(ctx context.Context, caller Caller, id string) error
 		for g := range tx.Groups.By(model.ByVPC, id) {
 			busy = busy || g.ID != v.DefaultGroup
 		}
+		for t := range tx.RouteTables.By(model.ByVPC, id) {
+			busy = busy || t.ID != v.MainRouteTable
+		}
 		if busy {
 			return secgroup.Errorf("DependencyViolation", "The vpc '%s' has dependencies and cannot be deleted.", id)
 		}
+		s.endPeerings(tx, v)
+		endAssociations(tx, id)
+		tx.RouteTables.Delete(v.MainRouteTable)
 		tx.Groups.Delete(v.DefaultGroup)
 		tx.VPCs.Delete(id)
 		return nil

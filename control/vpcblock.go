@@ -40,6 +40,9 @@ func (s *Service) AssociateVPCBlock(ctx context.Context, caller Caller, id strin
 				return secgroup.Errorf("InvalidVpc.Range", "The CIDR '%s' is invalid.", block)
 			}
 		}
+		if block.IsValid() && peeredBlock(tx.Snapshot, id, block) {
+			return secgroup.Errorf("InvalidVpc.Range", "The CIDR '%s' overlaps one that is reached through a peering connection.", block)
+		}
 		if limit := min(s.quotas(tx.Snapshot, caller.Scope).BlocksPerVPC, maxBlocksPerVPC); len(*blocks) >= limit {
 			return secgroup.Errorf("CidrLimitExceeded", "This network %s has met its maximum number of allowed CIDRs: %d", id, limit)
 		}

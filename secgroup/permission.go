@@ -18,8 +18,13 @@ type Pair struct {
 	Peer
 	GroupName   string  // names the group in the default VPC when Peer.Group is empty; requests only
 	GroupOwner  string  // account of the group; in requests empty for the caller's
-	GroupVPC    string  // VPC that the group is said to be in, "" for unsaid; requests only
+	GroupVPC    string  // VPC that the group is said to be in, "" for unsaid
 	Description *string // nil when not given
+
+	// Of a group in another VPC: the peering connection that leads there, and its
+	// status. Requests do not have them.
+	GroupPeering  string
+	PeeringStatus string
 }
 
 // Key returns the identity of the rule that the permission names with peer.
@@ -47,9 +52,21 @@ func Grouped(rules []Rule, egress bool) []Permission {
 			permissions = append(permissions, Permission{Protocol: r.Protocol, From: r.From, To: r.To})
 		}
 		p := &permissions[at]
-		p.Peers = append(p.Peers, Pair{Peer: r.Peer, GroupOwner: r.GroupOwner, Description: r.Description})
+		p.Peers = append(p.Peers, r.Pair())
 	}
 	return permissions
+}
+
+// Pair returns the rule's peer with what the rule says of it.
+func (r *Rule) Pair() Pair {
+	return Pair{
+		Peer: r.Peer, GroupOwner: r.GroupOwner, GroupVPC: r.GroupVPC, GroupPeering: r.GroupPeering, Description: r.Description,
+	}
+}
+
+// SetPair makes the rule say of its peer what a pair does.
+func (r *Rule) SetPair(p Pair) {
+	r.Peer, r.GroupOwner, r.GroupVPC, r.GroupPeering, r.Description = p.Peer, p.GroupOwner, p.GroupVPC, p.GroupPeering, p.Description
 }
 
 // String returns the canonical CIDR, or the id of the prefix list or group.

@@ -64,7 +64,13 @@ type Rule struct {
 	RuleKey
 	GroupOwner  string  `json:"groupOwner,omitempty"`  // account of Peer.Group
 	Description *string `json:"description,omitempty"` // nil when never given
-	Tags        Tags    `json:"tags,omitempty"`
+
+	// Of a group in another VPC, as it was when the rule was made: what is shown
+	// when the group or the peering connection is gone.
+	GroupVPC     string `json:"groupVpc,omitempty"`
+	GroupPeering string `json:"groupPeering,omitempty"` // pcx-…; empty where an association is the way
+
+	Tags Tags `json:"tags,omitempty"`
 
 	// Created is when the rule was made. Rules of one call lie a nanosecond apart,
 	// so that the order of creation is the order of the request.

@@ -58,8 +58,9 @@ func (s *Service) authorize(c *awsapi.Call, r ruleChange) (func(context.Context)
 		if err != nil {
 			return nil, err
 		}
+		snap := s.control.Read()
 		return each(added.Rules, func(rule secgroup.Rule) ec2types.SecurityGroupRule {
-			return securityGroupRule(added.Group, &rule)
+			return s.showRule(snap, added.Group, &rule)
 		}), nil
 	}, nil
 }

@@ -20,7 +20,6 @@ func (s *Service) companionOperations() []awsapi.Operation {
 	return []awsapi.Operation{
 		operation(s, "DescribeVpcAttribute", s.describeVPCAttribute),
 		operation(s, "DescribeAccountAttributes", s.describeAccountAttributes),
-		operation(s, "DescribeRouteTables", s.describeRouteTables),
 		operation(s, "DescribeNetworkAcls", s.describeNetworkACLs),
 		operation(s, "DescribeDhcpOptions", s.describeDHCPOptions),
 		operation(s, "DescribeVpcClassicLink", noClassicLink[ec2types.DescribeVpcClassicLinkRequest, ec2types.DescribeVpcClassicLinkResult]),

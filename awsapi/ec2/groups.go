@@ -98,14 +98,16 @@ func (s *Service) describeSecurityGroups(c *awsapi.Call, in *ec2types.DescribeSe
 		return nil, badFilter
 	}
 	return func(context.Context) (*ec2types.DescribeSecurityGroupsResult, error) {
-		groups, err := candidates(s.control.Read(), scopeOf(c), in)
+		snap := s.control.Read()
+		groups, err := candidates(snap, scopeOf(c), in)
 		if err != nil {
 			return nil, err
 		}
 		if badFilter != nil {
 			return nil, badFilter
 		}
-		shown, token := list(cursor, groups, match, groupAge, securityGroup)
+		shown, token := list(cursor, groups, match, groupAge,
+			func(g *secgroup.Group) ec2types.SecurityGroup { return s.showGroup(snap, g) })
 		return &ec2types.DescribeSecurityGroupsResult{SecurityGroups: shown, NextToken: token}, nil
 	}, nil
 }
@@ -129,13 +131,13 @@ func candidates(snap *model.Snapshot, scope secgroup.Scope, in *ec2types.Describ
 // groupAge is a group's place in listings.
 func groupAge(g *secgroup.Group) string { return sortKey(g.Created, g.ID) }
 
-// securityGroup returns a group as results show it.
-func securityGroup(g *secgroup.Group) ec2types.SecurityGroup {
+// showGroup returns a group as results show it.
+func (s *Service) showGroup(snap *model.Snapshot, g *secgroup.Group) ec2types.SecurityGroup {
 	return ec2types.SecurityGroup{
 		OwnerId: &g.Account, GroupId: &g.ID, GroupName: &g.Name, Description: &g.Description, VpcId: &g.VPC,
 		SecurityGroupArn:    new(arn(g.Scope, control.GroupType, g.ID)),
-		IpPermissions:       ipPermissions(secgroup.Grouped(g.Rules, false)),
-		IpPermissionsEgress: ipPermissions(secgroup.Grouped(g.Rules, true)),
+		IpPermissions:       ipPermissions(s.completePeers(snap, g, secgroup.Grouped(g.Rules, false))),
+		IpPermissionsEgress: ipPermissions(s.completePeers(snap, g, secgroup.Grouped(g.Rules, true))),
 		Tags:                tagSet(g.Tags),
 	}
 }

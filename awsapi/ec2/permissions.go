@@ -4,6 +4,7 @@ package ec2
 
 import (
 	"github.com/hedgeward/hedgeward/awsapi/ec2/ec2types"
+	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/secgroup"
 )
 
@@ -103,6 +104,17 @@ func groupPeer(in *ec2types.UserIdGroupPair) (pair secgroup.Pair, err error) {
 	return pair, nil
 }
 
+// completePeers makes permissions of g's rules say of the groups that they name
+// what is true now.
+func (s *Service) completePeers(snap *model.Snapshot, g *secgroup.Group, permissions []secgroup.Permission) []secgroup.Permission {
+	for _, p := range permissions {
+		for i := range p.Peers {
+			p.Peers[i], _ = s.control.ShowPeer(snap, g, p.Peers[i])
+		}
+	}
+	return permissions
+}
+
 // ipPermissions returns permissions as results show them. The ports are absent
 // when the protocol has none; the four lists are always there
 // (docs/spec/ec2-api.md sections 1.2 and 2.5).
@@ -122,9 +134,7 @@ func ipPermissions(permissions []secgroup.Permission) []ec2types.IpPermission {
 			text := new(pair.Peer.String())
 			switch {
 			case pair.Group != "":
-				out.UserIdGroupPairs = append(out.UserIdGroupPairs, ec2types.UserIdGroupPair{
-					GroupId: text, UserId: optional(pair.GroupOwner), Description: pair.Description,
-				})
+				out.UserIdGroupPairs = append(out.UserIdGroupPairs, showGroupPair(pair))
 			case pair.PrefixList != "":
 				out.PrefixListIds = append(out.PrefixListIds, ec2types.PrefixListId{PrefixListId: text, Description: pair.Description})
 			case pair.Prefix.Addr().Is4():

@@ -4,10 +4,42 @@ package ec2
 
 import (
 	"context"
+	"net/netip"
 
 	"github.com/hedgeward/hedgeward/awsapi"
 	"github.com/hedgeward/hedgeward/awsapi/ec2/ec2types"
+	"github.com/hedgeward/hedgeward/control"
+	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/secgroup"
+)
+
+// routeTableOperations are those on route tables and which subnets use them.
+func (s *Service) routeTableOperations() []awsapi.Operation {
+	return []awsapi.Operation{
+		operation(s, "CreateRouteTable", s.createRouteTable),
+		operation(s, "DeleteRouteTable", s.deleteRouteTable),
+		operation(s, "DescribeRouteTables", s.describeRouteTables),
+		operation(s, "AssociateRouteTable", s.associateRouteTable),
+		operation(s, "DisassociateRouteTable", s.disassociateRouteTable),
+		operation(s, "ReplaceRouteTableAssociation", s.replaceRouteTableAssociation),
+		operation(s, "CreateRoute", s.createRoute),
+		operation(s, "ReplaceRoute", s.replaceRoute),
+		operation(s, "DeleteRoute", s.deleteRoute),
+	}
+}
+
+// routeTable is a table as it is shown: what its VPC adds to it, too.
+type routeTable struct {
+	*secgroup.RouteTable
+	main         bool
+	routes       []ec2types.Route
+	associations []ec2types.RouteTableAssociation
+}
+
+const (
+	localGateway = "local"
+	activeRoute  = "active"
+	blackhole    = "blackhole" // its peering connection is over
 )
 
 var routeTablePaging = paging{
@@ -15,37 +47,49 @@ var routeTablePaging = paging{
 	withIDs: "The parameter RouteTableIds cannot be used with the parameter MaxResults",
 }
 
-func mainRouteTable(c *companion) string { return c.MainRouteTable }
-
-// The one route that a main route table has for each block of its VPC.
-const (
-	localGateway = "local"
-	routeOrigin  = "CreateRouteTable"
-	routeState   = "active"
-)
-
-// ofBlocks returns the VPC's blocks of a family as text.
-func ofBlocks(blocks func(*companion) []secgroup.CIDRAssociation) func(*companion) []string {
-	return func(c *companion) []string { return associations(blocks(c), blockText) }
+// ofRoutes returns a property of each route that has it.
+func ofRoutes(of func(*ec2types.Route) *string) func(*routeTable) []string {
+	return func(t *routeTable) []string { return present(t.routes, of) }
 }
 
-var routeTableFilters = filters[companion]{
-	names: map[string]func(*companion) []string{
-		"association.main":                       one(func(*companion) string { return "true" }),
-		"association.route-table-association-id": one(func(c *companion) string { return association("rtbassoc", c.MainRouteTable) }),
-		"association.route-table-id":             one(mainRouteTable),
-		"association.subnet-id":                  func(*companion) []string { return nil },
-		"association.gateway-id":                 func(*companion) []string { return nil },
-		"owner-id":                               one(func(c *companion) string { return c.Account }),
-		"route-table-id":                         one(mainRouteTable),
-		"route.destination-cidr-block":           ofBlocks(func(c *companion) []secgroup.CIDRAssociation { return c.CIDRs }),
-		"route.destination-ipv6-cidr-block":      ofBlocks(func(c *companion) []secgroup.CIDRAssociation { return c.IPv6 }),
-		"route.gateway-id":                       one(func(*companion) string { return localGateway }),
-		"route.origin":                           one(func(*companion) string { return routeOrigin }),
-		"route.state":                            one(func(*companion) string { return routeState }),
-		"vpc-id":                                 one(func(c *companion) string { return c.ID }),
+func ofAssociations(of func(*ec2types.RouteTableAssociation) *string) func(*routeTable) []string {
+	return func(t *routeTable) []string { return present(t.associations, of) }
+}
+
+// present returns a property of each element that has it.
+func present[T any](in []T, of func(*T) *string) []string {
+	var out []string
+	for i := range in {
+		if v := of(&in[i]); v != nil {
+			out = append(out, *v)
+		}
+	}
+	return out
+}
+
+var routeTableFilters = filters[routeTable]{
+	names: map[string]func(*routeTable) []string{
+		"association.main": ofAssociations(func(a *ec2types.RouteTableAssociation) *string {
+			if *a.Main {
+				return new("true")
+			}
+			return new("false")
+		}),
+		"association.route-table-association-id": ofAssociations(func(a *ec2types.RouteTableAssociation) *string { return a.RouteTableAssociationId }),
+		"association.route-table-id":             ofAssociations(func(a *ec2types.RouteTableAssociation) *string { return a.RouteTableId }),
+		"association.subnet-id":                  ofAssociations(func(a *ec2types.RouteTableAssociation) *string { return a.SubnetId }),
+		"association.gateway-id":                 ofAssociations(func(a *ec2types.RouteTableAssociation) *string { return a.GatewayId }),
+		"owner-id":                               one(func(t *routeTable) string { return t.Account }),
+		"route-table-id":                         one(func(t *routeTable) string { return t.ID }),
+		"route.destination-cidr-block":           ofRoutes(func(r *ec2types.Route) *string { return r.DestinationCidrBlock }),
+		"route.destination-ipv6-cidr-block":      ofRoutes(func(r *ec2types.Route) *string { return r.DestinationIpv6CidrBlock }),
+		"route.gateway-id":                       ofRoutes(func(r *ec2types.Route) *string { return r.GatewayId }),
+		"route.origin":                           ofRoutes(func(r *ec2types.Route) *string { return r.Origin }),
+		"route.state":                            ofRoutes(func(r *ec2types.Route) *string { return r.State }),
+		"route.vpc-peering-connection-id":        ofRoutes(func(r *ec2types.Route) *string { return r.VpcPeeringConnectionId }),
+		"vpc-id":                                 one(func(t *routeTable) string { return t.VPC }),
 	},
-	tags: func(*companion) secgroup.Tags { return nil },
+	tags: func(t *routeTable) secgroup.Tags { return t.Tags },
 }
 
 func (s *Service) describeRouteTables(c *awsapi.Call, in *ec2types.DescribeRouteTablesRequest) (func(context.Context) (*ec2types.DescribeRouteTablesResult, error), error) {
@@ -58,38 +102,131 @@ func (s *Service) describeRouteTables(c *awsapi.Call, in *ec2types.DescribeRoute
 		return nil, err
 	}
 	return func(context.Context) (*ec2types.DescribeRouteTablesResult, error) {
-		rows, err := byID(s.companions(scopeOf(c)), in.RouteTableIds, mainRouteTable, "InvalidRouteTableID.NotFound", "routeTable")
+		snap := s.control.Read()
+		tables := each(control.RouteTables(snap, scopeOf(c)), func(t *secgroup.RouteTable) *routeTable { return completeTable(snap, t) })
+		rows, err := byID(tables, in.RouteTableIds, func(t *routeTable) string { return t.ID }, "InvalidRouteTableID.NotFound", "routeTable")
 		if err != nil {
 			return nil, err
 		}
 		out := &ec2types.DescribeRouteTablesResult{}
 		out.RouteTables, out.NextToken = list(cursor, rows, match,
-			func(c *companion) string { return sortKey(c.Created, c.MainRouteTable) }, showRouteTable)
+			func(t *routeTable) string { return sortKey(t.Created, t.ID) }, showRouteTable)
 		return out, nil
 	}, nil
 }
 
-func showRouteTable(c *companion) ec2types.RouteTable {
-	table := ec2types.RouteTable{
-		RouteTableId: new(c.MainRouteTable), VpcId: new(c.ID), OwnerId: new(c.Account),
-		PropagatingVgws: []ec2types.PropagatingVgw{}, Tags: []ec2types.Tag{},
-		Associations: []ec2types.RouteTableAssociation{{
-			Main: new(true), RouteTableAssociationId: new(association("rtbassoc", c.MainRouteTable)), RouteTableId: new(c.MainRouteTable),
-			AssociationState: &ec2types.RouteTableAssociationState{State: new(associated)},
-		}},
+// completeTable adds the routes within the VPC to a table, and says which of the
+// others lead nowhere.
+func completeTable(snap *model.Snapshot, t *secgroup.RouteTable) *routeTable {
+	v := snap.VPCs.Get(t.VPC)
+	out := &routeTable{RouteTable: t, main: v.MainRouteTable == t.ID}
+	route := func(to netip.Prefix, origin, state string) *ec2types.Route {
+		r := ec2types.Route{Origin: &origin, State: &state}
+		if to.Addr().Is4() {
+			r.DestinationCidrBlock = new(to.String())
+		} else {
+			r.DestinationIpv6CidrBlock = new(to.String())
+		}
+		out.routes = append(out.routes, r)
+		return &out.routes[len(out.routes)-1]
 	}
-	for _, family := range []struct {
-		blocks []secgroup.CIDRAssociation
-		field  func(*ec2types.Route) **string
-	}{
-		{c.CIDRs, func(r *ec2types.Route) **string { return &r.DestinationCidrBlock }},
-		{c.IPv6, func(r *ec2types.Route) **string { return &r.DestinationIpv6CidrBlock }},
-	} {
-		for _, a := range family.blocks {
-			route := ec2types.Route{GatewayId: new(localGateway), Origin: new(routeOrigin), State: new(routeState)}
-			*family.field(&route) = new(a.Prefix.String())
-			table.Routes = append(table.Routes, route)
+	for _, blocks := range [][]secgroup.CIDRAssociation{v.CIDRs, v.IPv6} {
+		for _, a := range blocks {
+			route(a.Prefix, "CreateRouteTable", activeRoute).GatewayId = new(localGateway)
 		}
 	}
-	return table
+	for _, r := range t.Routes {
+		state := blackhole
+		if p := snap.Peerings.Get(r.Peering); p != nil && p.State == secgroup.PeeringActive {
+			state = activeRoute
+		}
+		route(r.Destination, "CreateRoute", state).VpcPeeringConnectionId = new(r.Peering)
+	}
+	tie := func(id string) *ec2types.RouteTableAssociation {
+		out.associations = append(out.associations, ec2types.RouteTableAssociation{
+			Main: new(false), RouteTableAssociationId: &id, RouteTableId: &t.ID, AssociationState: routeAssociated(),
+		})
+		return &out.associations[len(out.associations)-1]
+	}
+	if out.main {
+		*tie(control.MainRouteAssociation(t.ID)).Main = true
+	}
+	for _, a := range t.Subnets {
+		tie(a.ID).SubnetId = new(a.Subnet)
+	}
+	return out
+}
+
+func routeAssociated() *ec2types.RouteTableAssociationState {
+	return &ec2types.RouteTableAssociationState{State: new(associated)}
+}
+
+func showRouteTable(t *routeTable) ec2types.RouteTable {
+	out := ec2types.RouteTable{
+		RouteTableId: &t.ID, VpcId: &t.VPC, OwnerId: &t.Account, PropagatingVgws: []ec2types.PropagatingVgw{},
+		Tags: tagSetOrEmpty(t.Tags), Routes: t.routes, Associations: t.associations,
+	}
+	if out.Associations == nil {
+		out.Associations = []ec2types.RouteTableAssociation{}
+	}
+	return out
+}
+
+func (s *Service) createRouteTable(c *awsapi.Call, in *ec2types.CreateRouteTableRequest) (func(context.Context) (*ec2types.CreateRouteTableResult, error), error) {
+	tags, err := parseTagSpecifications(in.TagSpecifications, control.RouteTableType)
+	if err != nil {
+		return nil, err
+	}
+	token, err := clientToken(in)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) (*ec2types.CreateRouteTableResult, error) {
+		t, err := s.control.CreateRouteTable(ctx, callerOf(c), deref(in.VpcId), tags[control.RouteTableType], token)
+		if err != nil {
+			return nil, err
+		}
+		return &ec2types.CreateRouteTableResult{
+			RouteTable: new(showRouteTable(completeTable(s.control.Read(), t))), ClientToken: in.ClientToken,
+		}, nil
+	}, nil
+}
+
+func (s *Service) deleteRouteTable(c *awsapi.Call, in *ec2types.DeleteRouteTableRequest) (func(context.Context) (*ec2types.DeleteRouteTableResult, error), error) {
+	return func(ctx context.Context) (*ec2types.DeleteRouteTableResult, error) {
+		return result[ec2types.DeleteRouteTableResult](s.control.DeleteRouteTable(ctx, callerOf(c), deref(in.RouteTableId)))
+	}, nil
+}
+
+// associateRouteTable ties a table to a subnet; there are no gateways to tie it to.
+func (s *Service) associateRouteTable(c *awsapi.Call, in *ec2types.AssociateRouteTableRequest) (func(context.Context) (*ec2types.AssociateRouteTableResult, error), error) {
+	if in.GatewayId != nil || in.PublicIpv4Pool != nil {
+		return nil, errUnsupported
+	}
+	if deref(in.SubnetId) == "" {
+		return nil, missing("subnetId")
+	}
+	return func(ctx context.Context) (*ec2types.AssociateRouteTableResult, error) {
+		id, err := s.control.AssociateRouteTable(ctx, callerOf(c), deref(in.RouteTableId), *in.SubnetId)
+		if err != nil {
+			return nil, err
+		}
+		return &ec2types.AssociateRouteTableResult{AssociationId: &id, AssociationState: routeAssociated()}, nil
+	}, nil
+}
+
+func (s *Service) disassociateRouteTable(c *awsapi.Call, in *ec2types.DisassociateRouteTableRequest) (func(context.Context) (*ec2types.DisassociateRouteTableResult, error), error) {
+	return func(ctx context.Context) (*ec2types.DisassociateRouteTableResult, error) {
+		return result[ec2types.DisassociateRouteTableResult](s.control.DisassociateRouteTable(ctx, callerOf(c), deref(in.AssociationId)))
+	}, nil
+}
+
+func (s *Service) replaceRouteTableAssociation(c *awsapi.Call, in *ec2types.ReplaceRouteTableAssociationRequest) (func(context.Context) (*ec2types.ReplaceRouteTableAssociationResult, error), error) {
+	return func(ctx context.Context) (*ec2types.ReplaceRouteTableAssociationResult, error) {
+		id, err := s.control.ReplaceRouteTableAssociation(ctx, callerOf(c), deref(in.AssociationId), deref(in.RouteTableId))
+		if err != nil {
+			return nil, err
+		}
+		return &ec2types.ReplaceRouteTableAssociationResult{NewAssociationId: &id, AssociationState: routeAssociated()}, nil
+	}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/hedgeward/hedgeward/awsapi"
 	"github.com/hedgeward/hedgeward/awsapi/ec2/ec2types"
 	"github.com/hedgeward/hedgeward/control"
+	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/secgroup"
 )
 
@@ -54,13 +55,14 @@ func (s *Service) describeSecurityGroupRules(c *awsapi.Call, in *ec2types.Descri
 		return nil, err
 	}
 	return func(context.Context) (*ec2types.DescribeSecurityGroupRulesResult, error) {
-		rules, err := control.SecurityGroupRules(s.control.Read(), scopeOf(c), in.SecurityGroupRuleIds)
+		snap := s.control.Read()
+		rules, err := control.SecurityGroupRules(snap, scopeOf(c), in.SecurityGroupRuleIds)
 		if err != nil {
 			return nil, err
 		}
 		byAge := func(r *control.GroupRule) string { return sortKey(r.Rule.Created, r.Rule.ID) }
 		shown, token := list(cursor, rules, match, byAge, func(r *control.GroupRule) ec2types.SecurityGroupRule {
-			out := securityGroupRule(r.Group, r.Rule)
+			out := s.showRule(snap, r.Group, r.Rule)
 			out.Tags = tagSetOrEmpty(r.Rule.Tags)
 			return out
 		})
@@ -103,9 +105,9 @@ func checkRuleIDs(ids []string) error {
 	return nil
 }
 
-// securityGroupRule returns a rule as results show it, without tags when it has
+// showRule returns a rule as results show it, without tags when it has
 // none. The ports are there even when the protocol has none: -1.
-func securityGroupRule(g *secgroup.Group, r *secgroup.Rule) ec2types.SecurityGroupRule {
+func (s *Service) showRule(snap *model.Snapshot, g *secgroup.Group, r *secgroup.Rule) ec2types.SecurityGroupRule {
 	out := ec2types.SecurityGroupRule{
 		SecurityGroupRuleId: &r.ID, GroupId: &g.ID, GroupOwnerId: &g.Account, IsEgress: &r.Egress,
 		IpProtocol: new(r.Protocol.String()), FromPort: &r.From, ToPort: &r.To,
@@ -116,9 +118,16 @@ func securityGroupRule(g *secgroup.Group, r *secgroup.Rule) ec2types.SecurityGro
 		PrefixListId:         optional(r.Peer.PrefixList),
 	}
 	if r.Peer.Group != "" {
-		out.ReferencedGroupInfo = &ec2types.ReferencedSecurityGroup{GroupId: &r.Peer.Group, UserId: optional(r.GroupOwner)}
+		out.ReferencedGroupInfo = showReferenced(s.control.ShowPeer(snap, g, r.Pair()))
 	}
 	return out
+}
+
+func showReferenced(pair secgroup.Pair, _ bool) *ec2types.ReferencedSecurityGroup {
+	return &ec2types.ReferencedSecurityGroup{
+		GroupId: &pair.Group, UserId: optional(pair.GroupOwner),
+		VpcId: optional(pair.GroupVPC), VpcPeeringConnectionId: optional(pair.GroupPeering), PeeringStatus: optional(pair.PeeringStatus),
+	}
 }
 
 // revokedRule returns a rule that is no more as Revoke shows it.

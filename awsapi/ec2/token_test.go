@@ -36,6 +36,16 @@ func TestEveryClientToken(t *testing.T) {
 			}
 			return *out.Instances[0].InstanceId, nil
 		},
+		"CreateRouteTable": func(token *string, text string) (string, error) {
+			out, err := s.CreateRouteTable(t.Context(), &sdk.CreateRouteTableInput{
+				ClientToken: token, VpcId: new(s.control.Read().Subnets.Get(s.subnet).VPC),
+				TagSpecifications: []sdktypes.TagSpecification{{ResourceType: "route-table", Tags: []sdktypes.Tag{{Key: new("k"), Value: &text}}}},
+			})
+			if err != nil {
+				return "", err
+			}
+			return *out.RouteTable.RouteTableId, nil
+		},
 		"CreateManagedPrefixList": func(token *string, text string) (string, error) {
 			out, err := s.CreateManagedPrefixList(t.Context(), &sdk.CreateManagedPrefixListInput{
 				ClientToken: token, PrefixListName: &text, MaxEntries: new(int32(1)), AddressFamily: new("IPv4"),

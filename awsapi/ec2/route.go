@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ec2
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/hedgeward/hedgeward/awsapi"
+	"github.com/hedgeward/hedgeward/awsapi/ec2/ec2types"
+	"github.com/hedgeward/hedgeward/secgroup"
+)
+
+// parseDestination returns the block that a route is for.
+func parseDestination(v4, v6, list *string) (netip.Prefix, error) {
+	switch {
+	case list != nil:
+		return netip.Prefix{}, errUnsupported
+	case v4 != nil && v6 != nil:
+		return netip.Prefix{}, secgroup.Errorf("InvalidParameterCombination",
+			"The parameter destinationCidrBlock cannot be used with the parameter destinationIpv6CidrBlock")
+	case v4 != nil:
+		return destination("destinationCidrBlock", *v4, true)
+	case v6 != nil:
+		return destination("destinationIpv6CidrBlock", *v6, false)
+	}
+	return netip.Prefix{}, missing("destinationCidrBlock or destinationIpv6CidrBlock")
+}
+
+func destination(parameter, text string, v4 bool) (netip.Prefix, error) {
+	p, err := netip.ParsePrefix(text)
+	if err != nil || p.Addr().Is4() != v4 {
+		return netip.Prefix{}, secgroup.Errorf("InvalidParameterValue",
+			"Value (%s) for parameter %s is invalid. This is not a valid CIDR block.", text, parameter)
+	}
+	return p.Masked(), nil
+}
+
+// routeTarget returns the peering connection that a route leads to. There is
+// nothing else yet that a route could lead to.
+func routeTarget(peering *string, others ...*string) (string, error) {
+	for _, other := range others {
+		if other != nil {
+			return "", errUnsupported
+		}
+	}
+	if peering == nil {
+		return "", missing("gatewayId, vpcPeeringConnectionId or another target")
+	}
+	return *peering, checkPeeringID(*peering)
+}
+
+func (s *Service) createRoute(c *awsapi.Call, in *ec2types.CreateRouteRequest) (func(context.Context) (*ec2types.CreateRouteResult, error), error) {
+	to, err := parseDestination(in.DestinationCidrBlock, in.DestinationIpv6CidrBlock, in.DestinationPrefixListId)
+	if err != nil {
+		return nil, err
+	}
+	peering, err := routeTarget(in.VpcPeeringConnectionId, in.CarrierGatewayId, in.CoreNetworkArn, in.EgressOnlyInternetGatewayId, in.GatewayId,
+		in.InstanceId, in.LocalGatewayId, in.NatGatewayId, in.NetworkInterfaceId, in.OdbNetworkArn, in.TransitGatewayId, in.VpcEndpointId)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) (*ec2types.CreateRouteResult, error) {
+		err := s.control.CreateRoute(ctx, callerOf(c), deref(in.RouteTableId), secgroup.Route{Destination: to, Peering: peering})
+		if err != nil {
+			return nil, err
+		}
+		return &ec2types.CreateRouteResult{Return: new(true)}, nil
+	}, nil
+}
+
+func (s *Service) replaceRoute(c *awsapi.Call, in *ec2types.ReplaceRouteRequest) (func(context.Context) (*ec2types.ReplaceRouteResult, error), error) {
+	to, err := parseDestination(in.DestinationCidrBlock, in.DestinationIpv6CidrBlock, in.DestinationPrefixListId)
+	if err != nil {
+		return nil, err
+	}
+	if deref(in.LocalTarget) {
+		return nil, errUnsupported // only routes that replaced a local one can go back to it
+	}
+	peering, err := routeTarget(in.VpcPeeringConnectionId, in.CarrierGatewayId, in.CoreNetworkArn, in.EgressOnlyInternetGatewayId, in.GatewayId,
+		in.InstanceId, in.LocalGatewayId, in.NatGatewayId, in.NetworkInterfaceId, in.OdbNetworkArn, in.TransitGatewayId, in.VpcEndpointId)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) (*ec2types.ReplaceRouteResult, error) {
+		return result[ec2types.ReplaceRouteResult](s.control.ReplaceRoute(ctx, callerOf(c), deref(in.RouteTableId), secgroup.Route{Destination: to, Peering: peering}))
+	}, nil
+}
+
+func (s *Service) deleteRoute(c *awsapi.Call, in *ec2types.DeleteRouteRequest) (func(context.Context) (*ec2types.DeleteRouteResult, error), error) {
+	to, err := parseDestination(in.DestinationCidrBlock, in.DestinationIpv6CidrBlock, in.DestinationPrefixListId)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) (*ec2types.DeleteRouteResult, error) {
+		return result[ec2types.DeleteRouteResult](s.control.DeleteRoute(ctx, callerOf(c), deref(in.RouteTableId), to))
+	}, nil
+}
