@@ -6,7 +6,10 @@ package clients_test
 // address.
 var changedInPlace = []string{
 	"aws_default_security_group.main",
+	"aws_ec2_managed_prefix_list.inline",
 	"aws_instance.main",
+	"aws_launch_template.interfaces",
+	"aws_launch_template.main",
 	"aws_network_interface.one",
 	"aws_security_group.inline",
 	"aws_security_group_rule.in",
@@ -20,5 +23,6 @@ var changedInPlace = []string{
 // in its state only, so that an import cannot know them and the plan after it sets
 // them without a call.
 var localAttributes = []string{
+	"aws_launch_template.main",    // update_default_version
 	"aws_security_group.separate", // revoke_rules_on_delete
 }
