@@ -105,7 +105,7 @@ func TestPresignedURL(t *testing.T) {
 func TestWhatIsNotServed(t *testing.T) {
 	t.Parallel()
 	a := sharedServer(t).api
-	for action, want := range map[string]string{"DescribeVolumes": "UnsupportedOperation", "MakeCoffee": "InvalidAction"} {
+	for action, want := range map[string]string{"DescribeFlowLogs": "UnsupportedOperation", "MakeCoffee": "InvalidAction"} {
 		got := fetch(t, "GET", presign(t, a, url.Values{"Action": {action}}, time.Now()), "")
 		if got.status != 400 || got.Code != want {
 			t.Errorf("%s: status %d, %s: %s; want 400, %s", action, got.status, got.Code, got.Message, want)

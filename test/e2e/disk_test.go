@@ -20,7 +20,7 @@ import (
 // everything that was answered is there.
 func TestDiskFillsUp(t *testing.T) {
 	t.Parallel()
-	s := &server{state: filepath.Join(mountTmpfs(t, 0, "size=192m"), "s")}
+	s := &server{state: filepath.Join(mountTmpfs(t, 0, "size=192m"), "s"), expected: "no space left on device"}
 	s.serveFor(t)
 	l := newLiveness(t, s)
 	filler := filepath.Join(filepath.Dir(s.state), "filler")
