@@ -11,6 +11,7 @@ clang-14         clang-14    compiles the BPF objects; this version, because obj
 llvm-strip-14    llvm-14     bpf2go removes DWARF with it; llvm-objdump shows what differs
 gcc              gcc         the race detector is linked with it
 ip               iproute2    tests look at links, routes and namespaces from outside
+nft              nftables    the benchmarks compare with it, and a test runs them in short
 aws              awscli      the unmodified client that whole-system tests drive
 ansible-playbook ansible     the amazon.aws modules, which test/clients drives
 '

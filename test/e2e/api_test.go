@@ -5,12 +5,14 @@ package e2e_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -85,6 +87,9 @@ func (a *api) awsCLI(t *testing.T, environ []string, args ...string) (stdout, st
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
+	if !profileHasEndpoint() {
+		args = append([]string{"--endpoint-url", a.endpoint}, args...)
+	}
 	cmd := exec.CommandContext(ctx, "aws", args...)
 	cmd.Env = append(slices.Clone(a.environ), environ...)
 	var out, errs strings.Builder
@@ -96,6 +101,18 @@ func (a *api) awsCLI(t *testing.T, environ []string, args ...string) (stdout, st
 	}
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
+
+// profileHasEndpoint reports whether the AWS CLI of this machine takes
+// endpoint_url from a profile: versions 1.29 and 2.13 were the first. Older ones,
+// such as Debian 12's, must be told on the command line.
+var profileHasEndpoint = sync.OnceValue(func() bool {
+	out, err := exec.Command("aws", "--version").CombinedOutput()
+	var major, minor int
+	if _, scan := fmt.Sscanf(string(out), "aws-cli/%d.%d", &major, &minor); err != nil || scan != nil {
+		return true // the first call will say what is wrong
+	}
+	return major == 1 && minor >= 29 || major == 2 && minor >= 13 || major > 2
+})
 
 // aws runs the AWS CLI, wants it to succeed, and returns what it printed without
 // the line's end. Most calls ask for text: --query ... --output text.
