@@ -3,6 +3,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -44,7 +45,13 @@ func TestAddressesReachRunningInstances(t *testing.T) {
 	g := w.run(web, clients, others)
 	server, client, other := g[0], g[1], g[2]
 	server.listen(t, 80)
-	const second, third = "10.25.1.200", "10.25.1.201"
+	var free []string // addresses that no instance got by chance
+	for n := 200; len(free) < 2; n++ {
+		if a := fmt.Sprint("10.25.1.", n); a != server.ip && a != client.ip && a != other.ip {
+			free = append(free, a)
+		}
+	}
+	second, third := free[0], free[1]
 	assign := func(g *guest, reassign bool, addresses ...string) {
 		t.Helper()
 		_, err := w.api.AssignPrivateIpAddresses(t.Context(), &ec2.AssignPrivateIpAddressesInput{

@@ -76,7 +76,7 @@ func TestDefaultGroupAdmitsItself(t *testing.T) {
 	// Another server, Region or VPC has the same addresses and nothing else in
 	// common.
 	twin := newWorld(t, w.s, "eu-west-3", "10.2.0.0/16")
-	far := twin.launch(&ec2.RunInstancesInput{SubnetId: &twin.subnet, PrivateIpAddress: aws.String("10.2.1.200")})
+	far := twin.launch(&ec2.RunInstancesInput{SubnetId: &twin.subnet, PrivateIpAddress: &a.ip})
 	twin.awaitRunning(far)
 	far.enter(t)
 	check(t, "from another VPC", dropped(connects(far, "tcp", b.ip, 80)), dropped(pings(far, b.ip, 1)))
