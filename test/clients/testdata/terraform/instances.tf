@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
+# Who shares the subnet has an address of its own choice too, or comes later, so
+# that a random one is none of these.
 resource "aws_network_interface" "one" {
   subnet_id         = aws_subnet.a.id
   private_ips       = var.second ? ["10.70.1.10", "10.70.1.11"] : ["10.70.1.10"]
@@ -11,7 +13,8 @@ resource "aws_network_interface" "one" {
 
 # A group that joins an interface from outside.
 resource "aws_network_interface" "joined" {
-  subnet_id = aws_subnet.a.id
+  subnet_id   = aws_subnet.a.id
+  private_ips = ["10.70.1.20"]
   lifecycle { ignore_changes = [security_groups] }
 }
 
@@ -24,6 +27,7 @@ resource "aws_instance" "main" {
   ami                    = "ami-netns"
   instance_type          = "t3.micro"
   subnet_id              = aws_subnet.a.id
+  private_ip             = "10.70.1.30"
   vpc_security_group_ids = var.second ? [aws_security_group.plain.id, aws_security_group.inline.id] : [aws_security_group.plain.id]
   tags                   = { Name = var.second ? "changed" : "main" }
 }
