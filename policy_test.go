@@ -74,8 +74,9 @@ var rooms = map[string]room{
 	"internal/testnet":   {rank: onlyTests + 2, tests: true, own: []string{}, uses: []string{"github.com/vishvananda/netlink", "golang.org/x/sys"}, why: "namespaces and links for tests"},
 	"datapath/bpftest":   {rank: onlyTests + 2, tests: true, uses: []string{"github.com/gopacket/gopacket", "github.com/vishvananda/netlink", "github.com/vishvananda/netns", "golang.org/x/sys"}, why: "packets built and programs run without a wire"},
 	"internal/threeway":  {rank: onlyTests + 3, tests: true, why: "oracle, compiler and loaded program asked the same question"},
-	"test/e2e":           {rank: onlyTests + 4, tests: true, uses: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"}, why: "the whole system from outside"},
-	"test/clients":       {rank: onlyTests + 4, tests: true, own: []string{}, uses: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"}, why: "unmodified clients against a running program; it imports nothing of it"},
+	"test/rig":           {rank: onlyTests + 4, tests: true, own: []string{}, uses: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"}, why: "the program under test, run from outside; it imports nothing of it"},
+	"test/e2e":           {rank: onlyTests + 5, tests: true, own: []string{"test/rig"}, uses: []string{"github.com/aws/aws-sdk-go-v2"}, why: "the whole system from outside"},
+	"test/clients":       {rank: onlyTests + 5, tests: true, own: []string{"test/rig"}, uses: []string{"github.com/aws/aws-sdk-go-v2"}, why: "unmodified clients against a running program"},
 	"test/bench":         {rank: onlyTests + 4, tests: true, uses: []string{"github.com/aws/aws-sdk-go-v2", "github.com/cilium/ebpf", "github.com/vishvananda/netlink", "golang.org/x/sys"}, why: "a program that measures; it drives the whole system, and runs the programs that are attached"},
 }
 

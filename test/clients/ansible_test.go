@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hedgeward/hedgeward/test/rig"
 )
 
 func read(t *testing.T, path string) string {
@@ -33,9 +35,9 @@ type played struct {
 
 // play runs a playbook of testdata, wants every task to succeed, and returns the
 // tasks that changed something and those that did not.
-func play(t *testing.T, c tool, playbook string, more ...string) (changed, unchanged []string) {
+func play(t *testing.T, c rig.Tool, playbook string, more ...string) (changed, unchanged []string) {
 	t.Helper()
-	out, status := c.run(t, "ansible-playbook", append([]string{"-i", "localhost,", playbook}, more...)...)
+	out, status := c.Run(t, "ansible-playbook", append([]string{"-i", "localhost,", playbook}, more...)...)
 	if status != 0 {
 		t.Fatalf("%s ends with status %d:\n%s", playbook, status, out)
 	}
@@ -65,8 +67,8 @@ func TestAnsible(t *testing.T) {
 		t.Fatal(err)
 	}
 	scratch := t.TempDir()
-	c := tool{dir: folder, limit: 3 * time.Minute, environ: shared.environ(
-		"AWS_URL="+shared.endpoint, "AWS_REGION=us-east-1", // no profile names an endpoint to older boto3
+	c := rig.Tool{Dir: folder, Limit: 3 * time.Minute, Environ: rig.Shared(t).API.Environ(
+		"AWS_URL="+rig.Shared(t).API.Endpoint, "AWS_REGION=us-east-1", // no profile names an endpoint to older boto3
 		"ANSIBLE_STDOUT_CALLBACK=json", "ANSIBLE_PYTHON_INTERPRETER="+python3, "ANSIBLE_PIPELINING=1",
 		"ANSIBLE_LOCAL_TEMP="+scratch, "ANSIBLE_REMOTE_TEMP="+scratch, "ANSIBLE_HOME="+scratch,
 	)}

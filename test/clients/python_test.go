@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hedgeward/hedgeward/test/rig"
 )
 
 // python3 is the interpreter of the distribution. Packages that are installed
@@ -41,11 +43,11 @@ func TestBoto3(t *testing.T) {
 	for version, python := range interpreters(t) {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
-			c := tool{dir: "testdata/boto3", limit: 3 * time.Minute, environ: shared.environ(
-				"AWS_ENDPOINT_URL="+shared.endpoint, "PYTHONDONTWRITEBYTECODE=1", "PYTHONWARNINGS=ignore",
+			c := rig.Tool{Dir: "testdata/boto3", Limit: 3 * time.Minute, Environ: rig.Shared(t).API.Environ(
+				"AWS_ENDPOINT_URL="+rig.Shared(t).API.Endpoint, "PYTHONDONTWRITEBYTECODE=1", "PYTHONWARNINGS=ignore",
 			)}
 			// unittest writes everything to its standard error.
-			out, status := c.run(t, "sh", "-c", `exec "$0" -m unittest -v 2>&1`, python)
+			out, status := c.Run(t, "sh", "-c", `exec "$0" -m unittest -v 2>&1`, python)
 			n := 0
 			if m := ran.FindStringSubmatch(out); m != nil {
 				n, _ = strconv.Atoi(m[1])

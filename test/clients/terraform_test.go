@@ -12,10 +12,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+
+	"github.com/hedgeward/hedgeward/test/rig"
 )
 
 // terraform is a folder with a configuration and a state.
-type terraform struct{ tool }
+type terraform struct{ rig.Tool }
 
 // newTerraform returns a folder with the configuration of testdata and the
 // provider installed.
@@ -28,7 +32,7 @@ func newTerraform(t *testing.T) *terraform {
 	base := t.TempDir()
 	config := filepath.Join(base, "terraform.rc")
 	write(t, config, fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", folder))
-	f := &terraform{tool{dir: base, limit: 4 * time.Minute, environ: shared.environ(
+	f := &terraform{rig.Tool{Dir: base, Limit: 4 * time.Minute, Environ: rig.Shared(t).API.Environ(
 		"TF_CLI_CONFIG_FILE="+config, "TF_IN_AUTOMATION=1", "TF_INPUT=0", "CHECKPOINT_DISABLE=1",
 	)}}
 	if err := os.CopyFS(base, os.DirFS("testdata/terraform")); err != nil {
@@ -48,7 +52,7 @@ func write(t *testing.T, path, text string) {
 // want runs terraform and wants it to succeed.
 func (f *terraform) want(t *testing.T, args ...string) string {
 	t.Helper()
-	out, status := f.run(t, "terraform", args...)
+	out, status := f.Run(t, "terraform", args...)
 	if status != 0 {
 		t.Fatalf("terraform %s ends with status %d:\n%s", strings.Join(args, " "), status, out)
 	}
@@ -58,7 +62,7 @@ func (f *terraform) want(t *testing.T, args ...string) string {
 // empty wants a plan that changes nothing.
 func (f *terraform) empty(t *testing.T, second string) {
 	t.Helper()
-	out, status := f.run(t, "terraform", "plan", "-no-color", "-detailed-exitcode", "-var=second="+second)
+	out, status := f.Run(t, "terraform", "plan", "-no-color", "-detailed-exitcode", "-var=second="+second)
 	if status != 0 {
 		t.Fatalf("the plan after an apply is not empty (status %d):\n%s", status, out)
 	}
@@ -209,8 +213,8 @@ func (f *terraform) forget(t *testing.T, made []resource) {
 	for _, r := range made {
 		fmt.Fprintf(&blocks, "import {\n  to = %s\n  id = %q\n}\n\n", r.Address, r.importID())
 	}
-	write(t, filepath.Join(f.dir, "imports.tf"), blocks.String())
-	if err := os.Rename(filepath.Join(f.dir, "terraform.tfstate"), filepath.Join(f.dir, "forgotten")); err != nil {
+	write(t, filepath.Join(f.Dir, "imports.tf"), blocks.String())
+	if err := os.Rename(filepath.Join(f.Dir, "terraform.tfstate"), filepath.Join(f.Dir, "forgotten")); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -218,4 +222,12 @@ func (f *terraform) forget(t *testing.T, made []resource) {
 func sorted[T cmp.Ordered](in []T) []T {
 	slices.Sort(in)
 	return in
+}
+
+// wantNoVPC asks the API, by a client that has made nothing, whether a VPC is
+// gone, and so everything that was in it.
+func wantNoVPC(t *testing.T, id string) {
+	t.Helper()
+	_, err := rig.Shared(t).API.DescribeVpcs(t.Context(), &ec2.DescribeVpcsInput{VpcIds: []string{id}})
+	rig.WantCode(t, "describe "+id+" after it was destroyed", err, "InvalidVpcID.NotFound")
 }

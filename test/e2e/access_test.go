@@ -16,6 +16,8 @@ import (
 	"time"
 
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"github.com/hedgeward/hedgeward/test/rig"
 )
 
 // emptyHash is the SHA-256 of an empty body, which a GET has.
@@ -58,15 +60,15 @@ func fetch(t *testing.T, method, url, body string) reply {
 }
 
 // presign returns a URL that asks with a GET, signed by the SDK at a time.
-func presign(t *testing.T, a *api, query url.Values, at time.Time) string {
+func presign(t *testing.T, a *rig.API, query url.Values, at time.Time) string {
 	t.Helper()
 	query.Set("Version", "2016-11-15")
 	query.Set("X-Amz-Expires", "60")
-	req, err := http.NewRequestWithContext(context.Background(), "GET", a.endpoint+"/?"+query.Encode(), nil)
+	req, err := http.NewRequestWithContext(context.Background(), "GET", a.Endpoint+"/?"+query.Encode(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := a.config.Credentials.Retrieve(t.Context())
+	key, err := a.Config.Credentials.Retrieve(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +81,7 @@ func presign(t *testing.T, a *api, query url.Values, at time.Time) string {
 
 func TestPresignedURL(t *testing.T) {
 	t.Parallel()
-	a := sharedServer(t).api
+	a := rig.Shared(t).API
 	ask := url.Values{"Action": {"DescribeRegions"}, "RegionName.1": {"eu-west-1"}}
 	signed := presign(t, a, ask, time.Now())
 	got := fetch(t, "GET", signed, "")
@@ -92,7 +94,7 @@ func TestPresignedURL(t *testing.T) {
 	}{
 		{"another question with the same signature", strings.Replace(signed, "eu-west-1", "eu-west-2", 1), "AuthFailure", 401},
 		{"a signature that has expired", presign(t, a, ask, time.Now().Add(-2*time.Minute)), "RequestExpired", 400},
-		{"no signature", a.endpoint + "/?Action=DescribeRegions&Version=2016-11-15", "MissingParameter", 400},
+		{"no signature", a.Endpoint + "/?Action=DescribeRegions&Version=2016-11-15", "MissingParameter", 400},
 	} {
 		if got := fetch(t, "GET", c.url, ""); got.status != c.status || got.Code != c.code {
 			t.Errorf("%s: status %d, %s: %s; want %d, %s", c.what, got.status, got.Code, got.Message, c.status, c.code)
@@ -104,7 +106,7 @@ func TestPresignedURL(t *testing.T) {
 // not, and operations that nobody has.
 func TestWhatIsNotServed(t *testing.T) {
 	t.Parallel()
-	a := sharedServer(t).api
+	a := rig.Shared(t).API
 	for action, want := range map[string]string{"DescribeFlowLogs": "UnsupportedOperation", "MakeCoffee": "InvalidAction"} {
 		got := fetch(t, "GET", presign(t, a, url.Values{"Action": {action}}, time.Now()), "")
 		if got.status != 400 || got.Code != want {
@@ -117,8 +119,8 @@ func TestWhatIsNotServed(t *testing.T) {
 // it.
 func TestKeysAndRegionsWithTheAWSCLI(t *testing.T) {
 	t.Parallel()
-	a := sharedServer(t).api
-	key, err := a.config.Credentials.Retrieve(t.Context())
+	a := rig.Shared(t).API
+	key, err := a.Config.Credentials.Retrieve(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,28 +132,26 @@ func TestKeysAndRegionsWithTheAWSCLI(t *testing.T) {
 		if err := os.WriteFile(credentials, []byte("[hedgeward]\n"+lines+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		out, errs, status := a.awsCLI(t, []string{"AWS_SHARED_CREDENTIALS_FILE=" + credentials}, "ec2", "describe-vpcs")
-		m := cliError.FindStringSubmatch(errs)
-		if m == nil || m[1] != "AuthFailure" || m[3] != "AWS was not able to validate the provided access credentials" || status != 254 && status != 255 {
-			t.Errorf("%s: status %d\n%s%s", what, status, out, errs)
-		}
+		t.Log(what)
+		a.CLIRefuses(t, []string{"AWS_SHARED_CREDENTIALS_FILE=" + credentials},
+			"AuthFailure", "AWS was not able to validate the provided access credentials", "ec2", "describe-vpcs")
 	}
 
-	account := a.aws(t, "sts", "get-caller-identity", "--query", "Account", "--output", "text")
-	arn := a.aws(t, "sts", "get-caller-identity", "--query", "Arn", "--output", "text")
+	account := a.AWS(t, "sts", "get-caller-identity", "--query", "Account", "--output", "text")
+	arn := a.AWS(t, "sts", "get-caller-identity", "--query", "Arn", "--output", "text")
 	if len(account) != 12 || !strings.HasPrefix(arn, "arn:aws:iam::"+account+":") {
 		t.Errorf("caller is %s in account %s", arn, account)
 	}
 
 	show := []string{"ec2", "describe-vpcs", "--filters", "Name=is-default,Values=true", "--query", "Vpcs[].[VpcId,CidrBlock,OwnerId]", "--output", "text"}
-	home, far := strings.Fields(a.aws(t, show...)), strings.Fields(a.aws(t, append(show, "--region", "ap-south-1")...))
+	home, far := strings.Fields(a.AWS(t, show...)), strings.Fields(a.AWS(t, append(show, "--region", "ap-south-1")...))
 	if len(home) != 3 || len(far) != 3 || home[0] == far[0] || home[1] != "172.31.0.0/16" || far[1] != home[1] || far[2] != account {
 		t.Errorf("default VPCs: %v here, %v far", home, far)
 	}
-	a.awsRefuses(t, "InvalidVpcID.NotFound", "The vpc ID '"+home[0]+"' does not exist", "ec2", "describe-vpcs", "--vpc-ids", home[0], "--region", "ap-south-1")
-	a.awsRefuses(t, "AuthFailure", "AWS was not able to validate the provided access credentials", "ec2", "describe-vpcs", "--region", "mars-north-1")
-	subnets := strings.Fields(a.aws(t, "ec2", "describe-subnets", "--filters", "Name=default-for-az,Values=true", "--region", "ap-south-1", "--query", "Subnets[].AvailabilityZone", "--output", "text"))
-	zones := strings.Fields(a.aws(t, "ec2", "describe-availability-zones", "--region", "ap-south-1", "--query", "AvailabilityZones[].ZoneName", "--output", "text"))
+	a.AWSRefuses(t, "InvalidVpcID.NotFound", "The vpc ID '"+home[0]+"' does not exist", "ec2", "describe-vpcs", "--vpc-ids", home[0], "--region", "ap-south-1")
+	a.AWSRefuses(t, "AuthFailure", "AWS was not able to validate the provided access credentials", "ec2", "describe-vpcs", "--region", "mars-north-1")
+	subnets := strings.Fields(a.AWS(t, "ec2", "describe-subnets", "--filters", "Name=default-for-az,Values=true", "--region", "ap-south-1", "--query", "Subnets[].AvailabilityZone", "--output", "text"))
+	zones := strings.Fields(a.AWS(t, "ec2", "describe-availability-zones", "--region", "ap-south-1", "--query", "AvailabilityZones[].ZoneName", "--output", "text"))
 	if slices.Sort(subnets); len(zones) < 2 || !slices.Equal(subnets, zones) {
 		t.Errorf("default subnets are in %v, zones are %v", subnets, zones)
 	}

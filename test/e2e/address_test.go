@@ -11,6 +11,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+
+	"github.com/hedgeward/hedgeward/test/rig"
 )
 
 // has waits until an instance has an address, or until it has it no more.
@@ -39,7 +41,7 @@ func from(local string, p probe) probe {
 // interface's groups know them, and nobody else may use them.
 func TestAddressesReachRunningInstances(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sharedServer(t), "sa-east-1", "10.25.0.0/16")
+	w := newWorld(t, rig.Shared(t), "sa-east-1", "10.25.0.0/16")
 	web, clients, others := w.group("web"), w.group("clients"), w.group("others")
 	w.allow(web, permission("tcp", 80, 80, clients))
 	g := w.run(web, clients, others)
@@ -60,7 +62,7 @@ func TestAddressesReachRunningInstances(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.s.settle(t)
+		w.s.Settle(t)
 	}
 	unassign := func(g *guest, address string) {
 		t.Helper()
@@ -70,7 +72,7 @@ func TestAddressesReachRunningInstances(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.s.settle(t)
+		w.s.Settle(t)
 	}
 
 	check(t, "before", connects(client, "tcp", server.ip, 80), dropped(connects(client, "tcp", second, 80)), dropped(connects(other, "tcp", server.ip, 80)))
@@ -87,7 +89,7 @@ func TestAddressesReachRunningInstances(t *testing.T) {
 	w.has(client, third, false)
 	check(t, "moved to another instance", dropped(from(third, connects(other, "tcp", server.ip, 80))), connects(client, "tcp", server.ip, 80))
 	_, err := w.api.AssignPrivateIpAddresses(t.Context(), &ec2.AssignPrivateIpAddressesInput{NetworkInterfaceId: &client.eni, PrivateIpAddresses: []string{third}})
-	wantCode(t, "assigning an address in use", err, "InvalidIPAddress.InUse")
+	rig.WantCode(t, "assigning an address in use", err, "InvalidIPAddress.InUse")
 	unassign(other, third)
 	w.has(other, third, false)
 
@@ -104,7 +106,7 @@ func TestAddressesReachRunningInstances(t *testing.T) {
 // back: blocks, addresses, routes, and the egress rule of untouched groups.
 func TestIPv6ComesToARunningVPC(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sharedServer(t), "ap-northeast-1", "10.22.0.0/16")
+	w := newWorld(t, rig.Shared(t), "ap-northeast-1", "10.22.0.0/16")
 	web, changed := w.group("web"), w.group("changed")
 	w.revokeEgress(changed, permission("-1", -1, -1, anywhere))
 	if _, err := w.api.AuthorizeSecurityGroupEgress(t.Context(), &ec2.AuthorizeSecurityGroupEgressInput{
@@ -134,7 +136,7 @@ func TestIPv6ComesToARunningVPC(t *testing.T) {
 		}
 		one.ip6 = got.AssignedIpv6Addresses[0]
 	}
-	w.s.settle(t)
+	w.s.Settle(t)
 	for _, one := range g {
 		w.has(one, one.ip6, true)
 	}
@@ -165,7 +167,7 @@ func TestIPv6ComesToARunningVPC(t *testing.T) {
 
 	// What is in use is not taken; what is not, is.
 	_, err = w.api.DisassociateSubnetCidrBlock(t.Context(), &ec2.DisassociateSubnetCidrBlockInput{AssociationId: n.Ipv6CidrBlockAssociation.AssociationId})
-	wantCode(t, "taking a block with addresses in it", err, "InvalidCidrBlock.InUse")
+	rig.WantCode(t, "taking a block with addresses in it", err, "InvalidCidrBlock.InUse")
 	for _, one := range append(g, late) {
 		if _, err := w.api.UnassignIpv6Addresses(t.Context(), &ec2.UnassignIpv6AddressesInput{NetworkInterfaceId: &one.eni, Ipv6Addresses: []string{one.ip6}}); err != nil {
 			t.Fatal(err)
@@ -189,7 +191,7 @@ func TestIPv6ComesToARunningVPC(t *testing.T) {
 // running instances: its groups and addresses go with it.
 func TestInterfacesMoveBetweenInstances(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sharedServer(t), "ap-south-1", "10.23.0.0/16")
+	w := newWorld(t, rig.Shared(t), "ap-south-1", "10.23.0.0/16")
 	plain, web, clients := w.group("plain"), w.group("web"), w.group("clients")
 	w.allow(web, permission("tcp", 80, 80, clients))
 	g := w.run(plain, plain)
@@ -210,9 +212,7 @@ func TestInterfacesMoveBetweenInstances(t *testing.T) {
 		t.Fatal(err)
 	}
 	eni, ip := made.NetworkInterface.NetworkInterfaceId, *made.NetworkInterface.PrivateIpAddress
-	noting.Lock()
-	w.s.made(one.id, *eni)
-	noting.Unlock()
+	w.s.Made(one.id, *eni)
 	attach := func(g *guest) *string {
 		t.Helper()
 		a, err := w.api.AttachNetworkInterface(t.Context(), &ec2.AttachNetworkInterfaceInput{NetworkInterfaceId: eni, InstanceId: &g.id, DeviceIndex: aws.Int32(1)})
@@ -244,14 +244,14 @@ func TestInterfacesMoveBetweenInstances(t *testing.T) {
 	}
 	w.has(one, ip, false)
 	w.has(two, ip, true)
-	w.s.settle(t)
+	w.s.Settle(t)
 	check(t, "moved to and fro", connects(client, "tcp", ip, 80), dropped(connects(two, "tcp", one.ip, 80)))
 }
 
 // TestReboot ends what runs inside and nothing else.
 func TestReboot(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sharedServer(t), "ap-northeast-2", "10.24.0.0/16")
+	w := newWorld(t, rig.Shared(t), "ap-northeast-2", "10.24.0.0/16")
 	web := w.group("web")
 	w.allow(web, permission("tcp", 80, 80, web))
 	g := w.run(web, web)

@@ -9,18 +9,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/hedgeward/hedgeward/test/rig"
 )
 
 // TestDemoAgreesAndCleansUp runs the demonstration, which judges itself, and
 // sees that its VPC is gone.
 func TestDemoAgreesAndCleansUp(t *testing.T) {
 	t.Parallel()
-	s := sharedServer(t)
-	out := s.command(t, "demo")
+	s := rig.Shared(t)
+	out := s.Command(t, "demo")
 	if !regexp.MustCompile(`(?m)^All \d\d+ probes agree with the specification\.$`).MatchString(out) {
 		t.Errorf("demo says\n%s", out)
 	}
-	left, err := s.api.DescribeVpcs(t.Context(), &ec2.DescribeVpcsInput{
+	left, err := s.API.DescribeVpcs(t.Context(), &ec2.DescribeVpcsInput{
 		Filters: []types.Filter{{Name: aws.String("cidr"), Values: []string{"10.77.0.0/16"}}},
 	})
 	if err != nil || len(left.Vpcs) > 0 {
@@ -31,5 +33,5 @@ func TestDemoAgreesAndCleansUp(t *testing.T) {
 // TestDemoWithoutServer says what is missing.
 func TestDemoWithoutServer(t *testing.T) {
 	t.Parallel()
-	(&server{state: t.TempDir()}).refuses(t, []string{"no server runs", "hedgeward up"}, "demo")
+	(&rig.Server{State: t.TempDir()}).Refuses(t, []string{"no server runs", "hedgeward up"}, "demo")
 }

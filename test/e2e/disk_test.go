@@ -13,6 +13,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+
+	"github.com/hedgeward/hedgeward/test/rig"
 )
 
 // TestDiskFillsUp lets the disk under the state folder run full while the server
@@ -20,10 +22,10 @@ import (
 // everything that was answered is there.
 func TestDiskFillsUp(t *testing.T) {
 	t.Parallel()
-	s := &server{state: filepath.Join(mountTmpfs(t, 0, "size=192m"), "s"), expected: "no space left on device"}
-	s.serveFor(t)
+	s := &rig.Server{State: filepath.Join(mountTmpfs(t, 0, "size=192m"), "s"), Expected: "no space left on device"}
+	s.ServeFor(t)
 	l := newLiveness(t, s)
-	filler := filepath.Join(filepath.Dir(s.state), "filler")
+	filler := filepath.Join(filepath.Dir(s.State), "filler")
 	fill(t, filler)
 
 	// Of the long descriptions the store's file soon has to grow.
@@ -40,17 +42,16 @@ func TestDiskFillsUp(t *testing.T) {
 	if refusal == nil {
 		t.Fatal("the disk is full and the store writes on")
 	}
-	err := <-s.done
-	s.cmd = nil
-	if err == nil || !strings.Contains(s.errs.String(), "no space left on device") || !strings.Contains(s.errs.String(), "Make room") {
-		t.Errorf("the server ends with %v and says\n%s", err, s.errs.String())
+	said, err := s.Ended()
+	if err == nil || !strings.Contains(said, "no space left on device") || !strings.Contains(said, "Make room") {
+		t.Errorf("the server ends with %v and says\n%s", err, said)
 	}
 	l.inForce("with a full disk")
 
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
-	s.start(t)
+	s.Start(t)
 	l.reconnect()
 	l.inForce("with room again")
 	groups, err := l.api.DescribeSecurityGroups(t.Context(), &ec2.DescribeSecurityGroupsInput{})

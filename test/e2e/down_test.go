@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/hedgeward/hedgeward/test/rig"
 )
 
 // foreign makes things with names like ours that are somebody else's, and checks
@@ -45,12 +47,12 @@ func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	tick := time.NewTicker(brief)
 	defer tick.Stop()
-	limit := time.After(startTimeout)
+	limit := time.After(rig.Timeout)
 	for !is() {
 		select {
 		case <-tick.C:
 		case <-limit:
-			t.Fatalf("not after %s: %s", startTimeout, what)
+			t.Fatalf("not after %s: %s", rig.Timeout, what)
 		}
 	}
 }
@@ -59,7 +61,7 @@ func eventually(t *testing.T, what string, is func() bool) {
 // went, touches nothing else, and lets it come back.
 func TestDownRemovesEveryTrace(t *testing.T) {
 	t.Parallel()
-	s := newServer(t)
+	s := rig.New(t)
 	foreign(t)
 	l := newLiveness(t, s)
 	two := l.launch(&ec2.RunInstancesInput{InstanceType: types.InstanceTypeT3Small, NetworkInterfaces: []types.InstanceNetworkInterfaceSpecification{
@@ -67,24 +69,24 @@ func TestDownRemovesEveryTrace(t *testing.T) {
 	}})
 	l.awaitRunning(two)
 	before := l.seen()
-	if got := s.traces(); len(got) != len(s.devices)+1 {
-		t.Fatalf("on the machine are %v, want %v and %s", got, s.devices, s.pins())
+	if got := s.Traces(); len(got) != len(s.Devices)+1 {
+		t.Fatalf("on the machine are %v, want %v and %s", got, s.Devices, s.Pins())
 	}
-	s.refuses(t, []string{"state folder in use", "Ctrl-C"}, "down")
+	s.Refuses(t, []string{"state folder in use", "Ctrl-C"}, "down")
 	l.inForce("after a down that was refused")
-	status := s.command(t, "status")
+	status := s.Command(t, "status")
 	for _, g := range []*guest{l.server, l.guest, two} {
 		if !strings.Contains(status, g.id) || !strings.Contains(status, g.eni) {
 			t.Errorf("status does not show %s and %s:\n%s", g.id, g.eni, status)
 		}
 	}
-	s.interrupt(t)
-	if status := s.command(t, "status"); !strings.Contains(status, "No server runs") || !strings.Contains(status, l.server.eni) {
+	s.Interrupt(t)
+	if status := s.Command(t, "status"); !strings.Contains(status, "No server runs") || !strings.Contains(status, l.server.eni) {
 		t.Errorf("status without a server:\n%s", status)
 	}
 
-	out := s.command(t, "down")
-	for _, path := range s.devices {
+	out := s.Command(t, "down")
+	for _, path := range s.Devices {
 		kind := "namespace "
 		if strings.HasPrefix(path, "/sys/class/net/") {
 			kind = "link "
@@ -93,23 +95,23 @@ func TestDownRemovesEveryTrace(t *testing.T) {
 			t.Errorf("down does not say that it removed %s:\n%s", path, out)
 		}
 	}
-	if !strings.Contains(out, "removed "+s.pins()+"/") {
+	if !strings.Contains(out, "removed "+s.Pins()+"/") {
 		t.Errorf("down does not say that it removed pins:\n%s", out)
 	}
-	if left := s.traces(); len(left) > 0 {
+	if left := s.Traces(); len(left) > 0 {
 		t.Errorf("left on the machine: %v", left)
 	}
-	if _, err := os.Stat(s.state); err != nil {
+	if _, err := os.Stat(s.State); err != nil {
 		t.Errorf("the state folder: %v", err)
 	}
-	if out := s.command(t, "down"); out != "There is nothing to remove.\n" {
+	if out := s.Command(t, "down"); out != "There is nothing to remove.\n" {
 		t.Errorf("down for the second time says %q", out)
 	}
-	if status := s.command(t, "status"); !strings.Contains(status, "No interface is in force") {
+	if status := s.Command(t, "status"); !strings.Contains(status, "No interface is in force") {
 		t.Errorf("status after down:\n%s", status)
 	}
 
-	s.start(t)
+	s.Start(t)
 	l.reconnect()
 	l.awaitRunning(l.server, l.guest, two)
 	l.sameAs(before, "after down and up")
@@ -125,22 +127,22 @@ func TestDownRemovesEveryTrace(t *testing.T) {
 // the new installation works.
 func TestLeftoversOfALostStore(t *testing.T) {
 	t.Parallel()
-	s := newServer(t)
+	s := rig.New(t)
 	l := newLiveness(t, s)
-	s.kill(t)
-	if err := os.RemoveAll(filepath.Join(s.state, "etcd")); err != nil {
+	s.Kill(t)
+	if err := os.RemoveAll(filepath.Join(s.State, "etcd")); err != nil {
 		t.Fatal(err)
 	}
 	// And a namespace whose devices a crashed run had not made yet.
 	const half = "i-0000000000000beef"
-	s.made(half)
+	s.Made(half)
 	ip(t, "netns", "add", "hedgeward-"+half)
 	ip(t, "-n", "hedgeward-"+half, "link", "set", "lo", "alias", "hedgeward "+half)
-	if err := os.MkdirAll(filepath.Join(s.state, "instances", half), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(s.State, "instances", half), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	left := s.devices
-	s.start(t)
+	left := s.Devices
+	s.Start(t)
 	eventually(t, "leftovers are removed", func() bool {
 		for _, path := range left {
 			if _, err := os.Lstat(path); err == nil {
@@ -149,10 +151,10 @@ func TestLeftoversOfALostStore(t *testing.T) {
 		}
 		return true
 	})
-	s.devices = nil
+	s.Devices = nil
 	l.world = newWorld(t, s, "us-east-1", inVPC)
 	again := l.run(l.group("web"))
-	if status := s.command(t, "status"); strings.Contains(status, l.server.eni) || !strings.Contains(status, again[0].eni) {
+	if status := s.Command(t, "status"); strings.Contains(status, l.server.eni) || !strings.Contains(status, again[0].eni) {
 		t.Errorf("status:\n%s", status)
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/hedgeward/hedgeward/test/rig"
 )
 
 // A probe that must succeed has long, because machines are slow; one that must
@@ -40,7 +42,7 @@ type guest struct {
 // enter starts a probe in an instance, which ends with the test.
 func (g *guest) enter(t *testing.T) {
 	t.Helper()
-	cmd := exec.Command(program, "exec", g.id, "--", self)
+	cmd := exec.Command(rig.Program(), "exec", g.id, "--", self)
 	cmd.Env = append(os.Environ(), insideVariable+"=1")
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()

@@ -14,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/hedgeward/hedgeward/test/rig"
 )
 
 // TestStopAndStart stops an instance and starts it again: addresses, interfaces
@@ -21,13 +23,13 @@ import (
 // (docs/instances.md).
 func TestStopAndStart(t *testing.T) {
 	t.Parallel()
-	s := newServer(t)
+	s := rig.New(t)
 	w := newWorld(t, s, "us-east-1", "10.9.0.0/16")
 	web := w.group("web")
 	w.allow(web, permission("tcp", 80, 80, "10.9.0.0/16"))
 	w.allow(web, permission("icmp", 8, -1, "10.9.0.0/16"))
 
-	diary := filepath.Join(s.state, "diary")
+	diary := filepath.Join(s.State, "diary")
 	script := "#!/bin/sh\necho booted $HOSTNAME >> " + diary + "\necho said\n"
 	server := w.launch(&ec2.RunInstancesInput{
 		SubnetId: &w.subnet, SecurityGroupIds: []string{web}, UserData: aws.String(base64.StdEncoding.EncodeToString([]byte(script))),
@@ -52,11 +54,11 @@ func TestStopAndStart(t *testing.T) {
 		t.Errorf("stopped, -before +after:\n%s", diff)
 	}
 	check(t, "stopped", dropped(asks), dropped(kept.goesOn()), dropped(pings(guest, server.ip, 1)))
-	if out, status, err := run("exec", server.id, "--", "true"); err != nil || status != 1 || !strings.Contains(out, server.id+" does not run") {
+	if out, status, err := rig.Run("exec", server.id, "--", "true"); err != nil || status != 1 || !strings.Contains(out, server.id+" does not run") {
 		t.Errorf("exec in a stopped instance: status %d, %v: %s", status, err, out)
 	}
 	_, err := w.api.DeleteSecurityGroup(t.Context(), &ec2.DeleteSecurityGroupInput{GroupId: &web})
-	wantCode(t, "delete the group of a stopped instance", err, "DependencyViolation")
+	rig.WantCode(t, "delete the group of a stopped instance", err, "DependencyViolation")
 
 	// Groups change while it is stopped, and are in force when it starts.
 	other := w.group("other")
@@ -78,14 +80,14 @@ func TestStopAndStart(t *testing.T) {
 	if _, err := w.api.StartInstances(t.Context(), &ec2.StartInstancesInput{InstanceIds: []string{server.id}}); err != nil {
 		t.Errorf("start a running instance: %v", err)
 	}
-	s.interrupt(t)
-	s.start(t)
+	s.Interrupt(t)
+	s.Start(t)
 	w.reconnect()
-	s.settle(t)
+	s.Settle(t)
 	if got, err := os.ReadFile(diary); err != nil || string(got) != "booted ip-"+strings.ReplaceAll(server.ip, ".", "-")+"\n" {
 		t.Errorf("user data, after two boots and two servers, wrote %q, %v; want one line", got, err)
 	}
-	said, err := os.ReadFile(filepath.Join(s.state, "instances", server.id, "user-data.log"))
+	said, err := os.ReadFile(filepath.Join(s.State, "instances", server.id, "user-data.log"))
 	if err != nil || string(said) != "said\n" {
 		t.Errorf("user data printed %q, %v", said, err)
 	}
@@ -95,7 +97,7 @@ func TestStopAndStart(t *testing.T) {
 // are to stay, and their groups can be deleted at once.
 func TestTerminate(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sharedServer(t), "ca-central-1", "10.10.0.0/16")
+	w := newWorld(t, rig.Shared(t), "ca-central-1", "10.10.0.0/16")
 	web := w.group("web")
 	doomed := w.launch(&ec2.RunInstancesInput{InstanceType: types.InstanceTypeT3Small, NetworkInterfaces: []types.InstanceNetworkInterfaceSpecification{
 		{DeviceIndex: aws.Int32(0), SubnetId: &w.subnet, Groups: []string{web}},
@@ -105,7 +107,7 @@ func TestTerminate(t *testing.T) {
 	if got := w.inside(doomed, "ls", "/sys/class/net"); got != "eth0\neth1\nlo\n" {
 		t.Errorf("interfaces inside: %q", got)
 	}
-	if _, status, err := run("exec", doomed.id, "--", "sh", "-c", "exit 7"); err != nil || status != 7 {
+	if _, status, err := rig.Run("exec", doomed.id, "--", "sh", "-c", "exit 7"); err != nil || status != 7 {
 		t.Errorf("exec ends with status %d, %v; want the command's 7", status, err)
 	}
 	var keeps string
@@ -120,7 +122,7 @@ func TestTerminate(t *testing.T) {
 		t.Errorf("a terminated instance shows %+v", gone)
 	}
 	_, err := w.api.DescribeNetworkInterfaces(t.Context(), &ec2.DescribeNetworkInterfacesInput{NetworkInterfaceIds: []string{doomed.eni}})
-	wantCode(t, "describe the interface that went", err, "InvalidNetworkInterfaceID.NotFound")
+	rig.WantCode(t, "describe the interface that went", err, "InvalidNetworkInterfaceID.NotFound")
 	left, err := w.api.DescribeNetworkInterfaces(t.Context(), &ec2.DescribeNetworkInterfacesInput{NetworkInterfaceIds: []string{keeps}})
 	if err != nil || left.NetworkInterfaces[0].Status != types.NetworkInterfaceStatusAvailable || left.NetworkInterfaces[0].Attachment != nil {
 		t.Fatalf("the interface that was to stay: %+v, %v", left, err)
@@ -131,7 +133,7 @@ func TestTerminate(t *testing.T) {
 		want string
 	}{{"with an interface", "DependencyViolation"}, {"without", ""}} {
 		_, err := w.api.DeleteSecurityGroup(t.Context(), &ec2.DeleteSecurityGroupInput{GroupId: &web})
-		wantCode(t, "delete a group "+step.what, err, step.want)
+		rig.WantCode(t, "delete a group "+step.what, err, step.want)
 		if step.want == "" {
 			break
 		}
@@ -149,7 +151,7 @@ func TestTerminate(t *testing.T) {
 		}
 	}
 	for _, path := range []string{
-		"/run/netns/hedgeward-" + doomed.id, "/sys/class/net/hw" + doomed.eni[len(doomed.eni)-13:], filepath.Join(w.s.state, "instances", doomed.id),
+		"/run/netns/hedgeward-" + doomed.id, "/sys/class/net/hw" + doomed.eni[len(doomed.eni)-13:], filepath.Join(w.s.State, "instances", doomed.id),
 	} {
 		if _, err := os.Lstat(path); err == nil {
 			t.Errorf("%s is left of a terminated instance", path)

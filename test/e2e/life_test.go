@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/hedgeward/hedgeward/test/rig"
 )
 
 // liveness is a server with connections of every kind that must outlive its
@@ -26,7 +28,7 @@ type liveness struct {
 
 const inVPC = "10.8.0.0/16"
 
-func newLiveness(t *testing.T, s *server) *liveness {
+func newLiveness(t *testing.T, s *rig.Server) *liveness {
 	t.Helper()
 	l := &liveness{world: newWorld(t, s, "us-east-1", inVPC)}
 	l.web = l.group("web")
@@ -94,9 +96,9 @@ func (l *liveness) seen() map[string]any {
 	note("instances", instances, err)
 	tags, err := l.api.DescribeTags(ctx, nil)
 	note("tags", tags, err)
-	caller, err := sts.NewFromConfig(l.s.api.config).GetCallerIdentity(ctx, nil)
+	caller, err := sts.NewFromConfig(l.s.API.Config).GetCallerIdentity(ctx, nil)
 	note("caller", caller, err)
-	key, err := l.s.api.config.Credentials.Retrieve(ctx)
+	key, err := l.s.API.Config.Credentials.Retrieve(ctx)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -117,7 +119,7 @@ func (l *liveness) sameAs(before map[string]any, when string) {
 // changes for a packet, and nothing for a client.
 func TestProcessEndsAndEnforcementStays(t *testing.T) {
 	t.Parallel()
-	s := newServer(t)
+	s := rig.New(t)
 	l := newLiveness(t, s)
 	_, err := l.api.CreateTags(t.Context(), &ec2.CreateTagsInput{Resources: []string{l.server.id}, Tags: []types.Tag{{Key: aws.String("Name"), Value: aws.String("server")}}})
 	if err != nil {
@@ -130,21 +132,21 @@ func TestProcessEndsAndEnforcementStays(t *testing.T) {
 		how string
 		end func()
 	}{
-		{"Ctrl-C", func() { s.interrupt(t) }},
-		{"kill -9", func() { s.kill(t) }},
+		{"Ctrl-C", func() { s.Interrupt(t) }},
+		{"kill -9", func() { s.Kill(t) }},
 		{"TERM", func() {
-			if err := s.signal(syscall.SIGTERM); err != nil {
+			if err := s.Signal(syscall.SIGTERM); err != nil {
 				t.Errorf("after TERM: %v", err)
 			}
 		}},
 	} {
 		end.end()
 		l.inForce("no process after " + end.how)
-		s.refuses(t, []string{"hedgeward up"}, "wait")
+		s.Refuses(t, []string{"hedgeward up"}, "wait")
 		if got := l.inside(l.server, "sh", "-c", "echo $HOSTNAME"); got != "ip-"+strings.ReplaceAll(l.server.ip, ".", "-")+"\n" {
 			t.Errorf("exec without a server prints %q", got)
 		}
-		s.start(t)
+		s.Start(t)
 		l.reconnect()
 		l.inForce("served again after " + end.how)
 		l.sameAs(before, "after "+end.how)
@@ -155,7 +157,7 @@ func TestProcessEndsAndEnforcementStays(t *testing.T) {
 	l.revoke(l.web, permission("tcp", 8080, 8080, anywhere))
 	late := l.run(l.web)[0]
 	late.listen(t, 80)
-	s.settle(t)
+	s.Settle(t)
 	check(t, "changed by a later process", l.tcp.goesOn(), l.udp.goesOn(), dropped(connects(l.guest, "tcp", l.server.ip, 80)),
 		connects(l.guest, "udp", late.ip, 80), dropped(connects(l.guest, "tcp", late.ip, 80)))
 }
@@ -164,14 +166,14 @@ func TestProcessEndsAndEnforcementStays(t *testing.T) {
 // next one has all of them in force before it says that it is ready.
 func TestAnsweredChangesSurviveKill(t *testing.T) {
 	t.Parallel()
-	s := newServer(t)
+	s := rig.New(t)
 	l := newLiveness(t, s)
 	opened := l.group("opened")
 	l.allow(opened, permission("tcp", 81, 81, inVPC))
 	l.revoke(l.web, permission("tcp", 80, 80, inVPC))
 	l.join(l.server, l.web, opened)
-	s.kill(t)
-	s.start(t)
+	s.Kill(t)
+	s.Start(t)
 	l.reconnect()
 	changed := []probe{
 		l.tcp.goesOn(), connects(l.guest, "tcp", l.server.ip, 81), connects(l.guest, "tcp", l.server.ip, 8080),
@@ -193,8 +195,8 @@ func TestAnsweredChangesSurviveKill(t *testing.T) {
 	for range 4 {
 		launched = append(launched, l.launch(&ec2.RunInstancesInput{SubnetId: &l.subnet, SecurityGroupIds: []string{opened}}))
 	}
-	s.kill(t)
-	s.start(t)
+	s.Kill(t)
+	s.Start(t)
 	l.reconnect()
 	l.awaitRunning(append(launched, l.server)...)
 	l.awaitStopped(l.guest)
@@ -206,7 +208,7 @@ func TestAnsweredChangesSurviveKill(t *testing.T) {
 	check(t, "launched under the kill", connects(launched[0], "tcp", launched[1].ip, 81), connects(launched[1], "tcp", launched[2].ip, 81),
 		connects(launched[2], "tcp", l.server.ip, 81), dropped(connects(launched[3], "tcp", l.server.ip, 80)))
 	for _, gone := range []*guest{l.guest, doomed} {
-		if _, status, err := run("exec", gone.id, "--", "true"); err != nil || status == 0 {
+		if _, status, err := rig.Run("exec", gone.id, "--", "true"); err != nil || status == 0 {
 			t.Errorf("%s runs on: status %d, %v", gone.id, status, err)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/hedgeward/hedgeward/test/rig"
 )
 
 // second makes a VPC beside that of a world, in its Region and on its server.
@@ -59,7 +61,7 @@ func (w *world) unroute(table, cidr string) {
 // next one (docs/spec/packet-semantics.md sections 1.6 and 2.5, B19 and B20).
 func TestPeering(t *testing.T) {
 	t.Parallel()
-	near := newWorld(t, sharedServer(t), "ap-northeast-3", "10.40.0.0/16")
+	near := newWorld(t, rig.Shared(t), "ap-northeast-3", "10.40.0.0/16")
 	far := near.second("10.41.0.0/16")
 	db, web, other := near.group("db"), far.group("web"), far.group("other")
 	server := near.run(db)[0]
@@ -70,22 +72,22 @@ func TestPeering(t *testing.T) {
 	_, err := near.api.AuthorizeSecurityGroupIngress(t.Context(), &ec2.AuthorizeSecurityGroupIngressInput{
 		GroupId: &db, IpPermissions: permission("tcp", 5432, 5432, web),
 	})
-	wantCode(t, "name a group of a VPC that is not peered", err, "InvalidGroup.NotFound")
+	rig.WantCode(t, "name a group of a VPC that is not peered", err, "InvalidGroup.NotFound")
 	pcx := near.peer(far)
 	near.allow(db, permission("tcp", 5432, 5432, web))
-	near.s.settle(t)
+	near.s.Settle(t)
 	asks := connects(member, "tcp", server.ip, 5432)
 	check(t, "peered, but nobody routes", dropped(asks))
 
 	nearTable, farTable := near.mainTable(), far.mainTable()
 	far.route(farTable, "10.40.0.0/16", pcx)
-	far.s.settle(t)
+	far.s.Settle(t)
 	check(t, "no way back", dropped(asks))
 	near.route(nearTable, "10.41.0.0/16", pcx)
-	near.s.settle(t)
+	near.s.Settle(t)
 	check(t, "routed both ways", asks, dropped(connects(stranger, "tcp", server.ip, 5432)), dropped(connects(member, "tcp", server.ip, 5433)))
 	near.allow(db, permission("tcp", 5433, 5433, stranger.ip+"/32"))
-	near.s.settle(t)
+	near.s.Settle(t)
 	check(t, "by address", connects(stranger, "tcp", server.ip, 5433), dropped(connects(member, "tcp", server.ip, 5433)))
 
 	// A subnet with a table of its own goes its own way, and open flows go along.
@@ -101,21 +103,21 @@ func TestPeering(t *testing.T) {
 		t.Fatal(err)
 	}
 	far.unroute(farTable, "10.40.0.0/16") // no longer the subnet's
-	far.s.settle(t)
+	far.s.Settle(t)
 	check(t, "by another table", asks, kept.goesOn(), connects(stranger, "tcp", server.ip, 5433))
 	if _, err := far.api.DisassociateRouteTable(t.Context(), &ec2.DisassociateRouteTableInput{AssociationId: tie.AssociationId}); err != nil {
 		t.Fatal(err)
 	}
-	far.s.settle(t)
+	far.s.Settle(t)
 	check(t, "back to the main table, which has no route", dropped(asks), dropped(connects(stranger, "tcp", server.ip, 5433)))
 	far.route(farTable, "10.40.0.0/16", pcx)
-	far.s.settle(t)
+	far.s.Settle(t)
 	check(t, "which has one again", asks)
 
 	if _, err := near.api.DeleteVpcPeeringConnection(t.Context(), &ec2.DeleteVpcPeeringConnectionInput{VpcPeeringConnectionId: &pcx}); err != nil {
 		t.Fatal(err)
 	}
-	near.s.settle(t)
+	near.s.Settle(t)
 	check(t, "not peered any more", dropped(asks), dropped(connects(stranger, "tcp", server.ip, 5433)))
 	stale, err := near.api.DescribeStaleSecurityGroups(t.Context(), &ec2.DescribeStaleSecurityGroupsInput{VpcId: &near.vpc})
 	if err != nil || len(stale.StaleSecurityGroupSet) != 1 ||
@@ -133,7 +135,7 @@ func TestPeering(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	near.s.settle(t)
+	near.s.Settle(t)
 	check(t, "peered again", asks, dropped(connects(stranger, "tcp", server.ip, 5432)))
 }
 
@@ -141,7 +143,7 @@ func TestPeering(t *testing.T) {
 // wherever they are, and only as long as it is there.
 func TestGroupInTwoVPCs(t *testing.T) {
 	t.Parallel()
-	near := newWorld(t, sharedServer(t), "ap-northeast-3", "10.42.0.0/16")
+	near := newWorld(t, rig.Shared(t), "ap-northeast-3", "10.42.0.0/16")
 	far := near.second("10.43.0.0/16")
 	both := near.group("both")
 	near.allow(both, permission("tcp", 22, 22, both))
@@ -160,9 +162,9 @@ func TestGroupInTwoVPCs(t *testing.T) {
 	pcx := near.peer(far)
 	near.route(near.mainTable(), "10.43.0.0/16", pcx)
 	far.route(far.mainTable(), "10.42.0.0/16", pcx)
-	near.s.settle(t)
+	near.s.Settle(t)
 	check(t, "peered", asks, dropped(connects(stranger, "tcp", server.ip, 22)))
 
 	_, err = near.api.DisassociateSecurityGroupVpc(t.Context(), &ec2.DisassociateSecurityGroupVpcInput{GroupId: &both, VpcId: &far.vpc})
-	wantCode(t, "take a group from a VPC that has members", err, "DependencyViolation")
+	rig.WantCode(t, "take a group from a VPC that has members", err, "DependencyViolation")
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/hedgeward/hedgeward/test/rig"
 )
 
 // prefixList makes a list of one family for ten entries and returns its id.
@@ -40,7 +42,7 @@ func (w *world) relist(list string, version int64, add, remove []string) {
 	if _, err := w.api.ModifyManagedPrefixList(w.t.Context(), in); err != nil {
 		w.t.Fatal(err)
 	}
-	w.s.settle(w.t)
+	w.s.Settle(w.t)
 }
 
 // listed is permission with a prefix list as the peer.
@@ -53,7 +55,7 @@ func listed(protocol string, from, to int32, list string) []types.IpPermission {
 // nothing new (docs/spec/packet-semantics.md PKT-B26, PKT-B27 and PKT-B28).
 func TestPrefixListAsPeer(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sharedServer(t), "ap-southeast-1", "10.21.0.0/16")
+	w := newWorld(t, rig.Shared(t), "ap-southeast-1", "10.21.0.0/16")
 	in, out, quiet := w.group("in"), w.group("out"), w.group("quiet")
 	g := w.run(in, out, quiet)
 	server, caller, other := g[0], g[1], g[2]
@@ -63,7 +65,7 @@ func TestPrefixListAsPeer(t *testing.T) {
 
 	list := w.prefixList("IPv4", caller.ip+"/32")
 	w.allow(in, listed("tcp", 22, 22, list))
-	w.s.settle(t)
+	w.s.Settle(t)
 	asks, others := connects(caller, "tcp", server.ip, 22), connects(other, "tcp", server.ip, 22)
 	check(t, "PKT-B26", asks, dropped(others), dropped(connects(caller, "tcp", server.ip, 23)), dropped(connects(caller, "udp", server.ip, 22)))
 
@@ -82,7 +84,7 @@ func TestPrefixListAsPeer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.s.settle(t)
+	w.s.Settle(t)
 	check(t, "version 1 restored", asks, dropped(others), kept.goesOn(), keptToo.goesOn())
 
 	// Everything in a list is still no rule for everything: flows stay tracked.
@@ -97,7 +99,7 @@ func TestPrefixListAsPeer(t *testing.T) {
 	if _, err := w.api.AuthorizeSecurityGroupEgress(t.Context(), &ec2.AuthorizeSecurityGroupEgressInput{GroupId: &out, IpPermissions: listed("tcp", 22, 22, list)}); err != nil {
 		t.Fatal(err)
 	}
-	w.s.settle(t)
+	w.s.Settle(t)
 	leaves := connects(caller, "tcp", other.ip, 22)
 	check(t, "empty, egress", dropped(leaves))
 	w.relist(list, 6, []string{other.ip + "/32"}, nil)
@@ -107,6 +109,6 @@ func TestPrefixListAsPeer(t *testing.T) {
 	if _, err := w.api.DeleteManagedPrefixList(t.Context(), &ec2.DeleteManagedPrefixListInput{PrefixListId: &list}); err != nil {
 		t.Fatal(err)
 	}
-	w.s.settle(t)
+	w.s.Settle(t)
 	check(t, "deletion failed", leaves, others)
 }

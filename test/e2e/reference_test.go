@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/hedgeward/hedgeward/test/rig"
 )
 
 // TestGroupAsPeer has db admit the members of web: who joins gets in at once,
@@ -16,7 +18,7 @@ import (
 // (docs/spec/packet-semantics.md sections 1.5 and 2.5).
 func TestGroupAsPeer(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sharedServer(t), "eu-west-1", "10.1.0.0/16")
+	w := newWorld(t, rig.Shared(t), "eu-west-1", "10.1.0.0/16")
 	web, db, other := w.group("web"), w.group("db"), w.group("other")
 	w.allow(db, permission("tcp", 5432, 5432, web))
 	g := w.run(web, db, other)
@@ -30,26 +32,26 @@ func TestGroupAsPeer(t *testing.T) {
 		dropped(connects(member, "udp", server.ip, 5432)), dropped(connects(server, "tcp", member.ip, 5432)))
 
 	w.join(guest, other, web)
-	w.s.settle(t)
+	w.s.Settle(t)
 	check(t, "other has joined", asks)
 	kept := talk(t, guest, "tcp", server.ip, 5432, "")
 
 	w.join(guest, other)
-	w.s.settle(t)
+	w.s.Settle(t)
 	check(t, "other has left", dropped(asks), kept.goesOn(), connects(member, "tcp", server.ip, 5432))
 
 	// A rule that names a group speaks of addresses: the same from a range.
 	w.allow(db, permission("tcp", 5432, 5432, guest.ip+"/32"))
-	w.s.settle(t)
+	w.s.Settle(t)
 	check(t, "admitted by address", asks)
 
 	for _, g := range []string{web, db} {
 		_, err := w.api.DeleteSecurityGroup(t.Context(), &ec2.DeleteSecurityGroupInput{GroupId: &g})
-		wantCode(t, "delete a group in use", err, "DependencyViolation")
+		rig.WantCode(t, "delete a group in use", err, "DependencyViolation")
 	}
 	w.terminate(member)
 	_, err := w.api.DeleteSecurityGroup(t.Context(), &ec2.DeleteSecurityGroupInput{GroupId: &web})
-	wantCode(t, "delete a group that a rule names", err, "DependencyViolation")
+	rig.WantCode(t, "delete a group that a rule names", err, "DependencyViolation")
 	w.revoke(db, permission("tcp", 5432, 5432, web))
 	if _, err := w.api.DeleteSecurityGroup(t.Context(), &ec2.DeleteSecurityGroupInput{GroupId: &web}); err != nil {
 		t.Errorf("delete a group that nothing names: %v", err)
@@ -60,7 +62,7 @@ func TestGroupAsPeer(t *testing.T) {
 // each other over every protocol, and nobody else reaches them.
 func TestDefaultGroupAdmitsItself(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sharedServer(t), "eu-west-2", "10.2.0.0/16")
+	w := newWorld(t, rig.Shared(t), "eu-west-2", "10.2.0.0/16")
 	a := w.launch(&ec2.RunInstancesInput{SubnetId: &w.subnet})
 	b := w.launch(&ec2.RunInstancesInput{SubnetId: &w.subnet})
 	w.awaitRunning(a, b)
@@ -86,7 +88,7 @@ func TestDefaultGroupAdmitsItself(t *testing.T) {
 // own as eth1: groups belong to interfaces, not to instances.
 func TestSecondInterfaceIsJudgedOnItsOwn(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sharedServer(t), "eu-central-1", "10.3.0.0/16")
+	w := newWorld(t, rig.Shared(t), "eu-central-1", "10.3.0.0/16")
 	front, back, out := w.group("front"), w.group("back"), w.group("out")
 	w.allow(front, permission("tcp", 80, 80, anywhere))
 	w.allow(back, permission("tcp", 5432, 5432, anywhere))
@@ -118,17 +120,17 @@ func TestSecondInterfaceIsJudgedOnItsOwn(t *testing.T) {
 	check(t, "each interface has its groups", probes...)
 
 	_, err = w.api.ModifyInstanceAttribute(t.Context(), &ec2.ModifyInstanceAttributeInput{InstanceId: &server.id, Groups: []string{out}})
-	wantCode(t, "groups of an instance with two interfaces", err, "InvalidInstanceID")
+	rig.WantCode(t, "groups of an instance with two interfaces", err, "InvalidInstanceID")
 	_, err = w.api.ModifyNetworkInterfaceAttribute(t.Context(), &ec2.ModifyNetworkInterfaceAttributeInput{NetworkInterfaceId: eth1.NetworkInterfaceId, Groups: []string{front}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.s.settle(t)
+	w.s.Settle(t)
 	check(t, "eth1 has the groups of eth0", probes[0], probes[1],
 		dropped(connects(guest, "tcp", *eth1.PrivateIpAddress, 5432)), connects(guest, "tcp", *eth1.PrivateIpAddress, 80))
 
 	_, err = w.api.DeleteNetworkInterface(t.Context(), &ec2.DeleteNetworkInterfaceInput{NetworkInterfaceId: eth1.NetworkInterfaceId})
-	wantCode(t, "delete an attached interface", err, "InvalidParameterValue")
+	rig.WantCode(t, "delete an attached interface", err, "InvalidParameterValue")
 }
 
 // TestSourceDestCheck sends from an address that is not the interface's: dropped
@@ -136,7 +138,7 @@ func TestSecondInterfaceIsJudgedOnItsOwn(t *testing.T) {
 // (docs/spec/packet-semantics.md section 5).
 func TestSourceDestCheck(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sharedServer(t), "eu-north-1", "10.4.0.0/16")
+	w := newWorld(t, rig.Shared(t), "eu-north-1", "10.4.0.0/16")
 	listens := w.group("listens")
 	w.allow(listens, permission("udp", 53, 54, "10.4.0.0/16"))
 	g := w.run(w.group("router"), listens)
@@ -163,13 +165,13 @@ func TestSourceDestCheck(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.s.settle(t)
+		w.s.Settle(t)
 	}
 	setCheck(false)
 	check(t, "check off", send(53), hears(53))
 	w.revoke(listens, permission("udp", 53, 54, "10.4.0.0/16"))
 	w.allow(listens, permission("udp", 54, 54, router.ip+"/32"))
-	w.s.settle(t)
+	w.s.Settle(t)
 	check(t, "check off, groups in force", send(54), dropped(hears(54)), connects(router, "udp", server.ip, 54))
 	setCheck(true)
 	if got := w.describe(router); !aws.ToBool(got.SourceDestCheck) {
@@ -180,5 +182,5 @@ func TestSourceDestCheck(t *testing.T) {
 // inside runs a command in an instance and wants it to succeed.
 func (w *world) inside(g *guest, command ...string) string {
 	w.t.Helper()
-	return w.s.command(w.t, append([]string{"exec", g.id, "--"}, command...)...)
+	return w.s.Command(w.t, append([]string{"exec", g.id, "--"}, command...)...)
 }

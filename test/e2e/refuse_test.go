@@ -5,7 +5,6 @@ package e2e_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -13,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/hedgeward/hedgeward/test/rig"
 )
 
 // upFails runs `hedgeward up` where it cannot run and wants it to end by itself
@@ -33,35 +34,35 @@ func upFails(t *testing.T, state string, cmd *exec.Cmd, texts ...string) {
 			t.Errorf("up does not say %q but\n%s", text, errs.String())
 		}
 	}
-	if left := (&server{state: state}).traces(); len(left) > 0 {
+	if left := (&rig.Server{State: state}).Traces(); len(left) > 0 {
 		t.Errorf("up fails and leaves %v", left)
 	}
 }
 
 func upOn(t *testing.T, state string, args ...string) *exec.Cmd {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), rig.Timeout)
 	t.Cleanup(cancel)
-	return exec.CommandContext(ctx, program, append([]string{"up", "--state", state, "--listen", "127.0.0.1:0"}, args...)...)
+	return exec.CommandContext(ctx, rig.Program(), append([]string{"up", "--state", state, "--listen", "127.0.0.1:0"}, args...)...)
 }
 
 func TestSecondUpIsRefused(t *testing.T) {
 	t.Parallel()
-	s := sharedServer(t)
-	s.refuses(t, []string{"state folder in use", "stop that process first", "--state", s.state}, "up", "--listen", "127.0.0.1:0")
+	s := rig.Shared(t)
+	s.Refuses(t, []string{"state folder in use", "stop that process first", "--state", s.State}, "up", "--listen", "127.0.0.1:0")
 
 	// The first goes on.
-	resp, err := http.Get(s.api.endpoint)
+	resp, err := http.Get(s.API.Endpoint)
 	if err != nil {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	s.settle(t)
+	s.Settle(t)
 }
 
 func TestUpOnATakenPort(t *testing.T) {
 	t.Parallel()
-	taken := strings.TrimPrefix(sharedServer(t).api.endpoint, "http://")
+	taken := strings.TrimPrefix(rig.Shared(t).API.Endpoint, "http://")
 	state := filepath.Join(t.TempDir(), "state")
 	upFails(t, state, upOn(t, state, "--listen", taken), taken, "address already in use", "--listen")
 }
@@ -85,7 +86,7 @@ func TestUpOnStateThatCannotBe(t *testing.T) {
 // mountTmpfs returns a folder that is a file system of its own.
 func mountTmpfs(t *testing.T, flags uintptr, options string) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", fmt.Sprintf("%s%d-", filepath.Base(statePrefix), os.Getpid()))
+	dir, err := rig.NewFolder()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +111,7 @@ func TestUpWithUnknownRegion(t *testing.T) {
 // load programs into the kernel.
 func TestUpNeedsRoot(t *testing.T) {
 	t.Parallel()
-	dir, err := os.MkdirTemp("/tmp", filepath.Base(binPrefix))
+	dir, err := rig.NewFolder()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/hedgeward/hedgeward/test/rig"
 )
 
 // TestStoryWithTheAWSCLI is what a new user does, every call by the unmodified
@@ -15,8 +17,8 @@ import (
 // refusal has the code and the words of docs/spec/ec2-api.md.
 func TestStoryWithTheAWSCLI(t *testing.T) {
 	t.Parallel()
-	s := sharedServer(t)
-	aws := func(args ...string) string { t.Helper(); return s.api.aws(t, args...) }
+	s := rig.Shared(t)
+	aws := func(args ...string) string { t.Helper(); return s.API.AWS(t, args...) }
 	text := func(query string, args ...string) string {
 		t.Helper()
 		return aws(append(args, "--output", "text", "--query", query)...)
@@ -29,10 +31,10 @@ func TestStoryWithTheAWSCLI(t *testing.T) {
 	web := text("GroupId", "ec2", "create-security-group", "--group-name", "web", "--description", "front ends", "--vpc-id", vpc)
 	client := text("GroupId", "ec2", "create-security-group", "--group-name", "client", "--description", "who asks", "--vpc-id", vpc)
 
-	s.api.awsRefuses(t, "InvalidGroup.Duplicate", "The security group 'web' already exists for VPC '"+vpc+"'",
+	s.API.AWSRefuses(t, "InvalidGroup.Duplicate", "The security group 'web' already exists for VPC '"+vpc+"'",
 		"ec2", "create-security-group", "--group-name", "web", "--description", "front ends", "--vpc-id", vpc)
 
-	w := &world{t: t, s: s, api: s.api.Client, vpc: vpc, subnet: subnet}
+	w := &world{t: t, s: s, api: s.API.Client, vpc: vpc, subnet: subnet}
 	var guests []*guest
 	for _, group := range []string{web, client} {
 		id := text("Instances[0].InstanceId", "ec2", "run-instances", "--image-id", "ami-netns", "--instance-type", "t3.micro",
@@ -46,7 +48,7 @@ func TestStoryWithTheAWSCLI(t *testing.T) {
 	}
 	server, asker := guests[0], guests[1]
 	server.listen(t, 22, 53)
-	s.settle(t)
+	s.Settle(t)
 
 	ssh := connects(asker, "tcp", server.ip, 22)
 	ssh6 := connects(asker, "tcp", server.ip6, 22)
@@ -57,7 +59,7 @@ func TestStoryWithTheAWSCLI(t *testing.T) {
 	// The rule's two views.
 	rule := text("SecurityGroupRules[0].SecurityGroupRuleId", "ec2", "authorize-security-group-ingress",
 		"--group-id", web, "--protocol", "tcp", "--port", "22", "--cidr", "10.0.1.77/24")
-	s.settle(t)
+	s.Settle(t)
 	check(t, "ssh allowed over IPv4", ssh, dropped(ssh6), dropped(dns), dropped(echo))
 	if got := text("Return", "ec2", "authorize-security-group-ingress", "--group-id", web, "--ip-permissions",
 		"IpProtocol=tcp,FromPort=22,ToPort=22,Ipv6Ranges=[{CidrIpv6="+block+",Description=ours}]",
@@ -66,7 +68,7 @@ func TestStoryWithTheAWSCLI(t *testing.T) {
 		"IpProtocol=icmpv6,Ipv6Ranges=[{CidrIpv6=::/0}]"); got != "True" {
 		t.Errorf("authorize four permissions: Return is %s", got)
 	}
-	s.settle(t)
+	s.Settle(t)
 	check(t, "all allowed", ssh, ssh6, dns, echo, echo6,
 		dropped(pings(server, asker.ip, 7)), dropped(connects(server, "tcp", asker.ip, 22)))
 
@@ -84,24 +86,24 @@ func TestStoryWithTheAWSCLI(t *testing.T) {
 	  [false, "icmp", 8, -1, "10.0.0.0/16"], [false, "icmpv6", -1, -1, "::/0"]]`)
 
 	// What is refused, and changes nothing.
-	s.api.awsRefuses(t, "InvalidPermission.Duplicate", `the specified rule "peer: 10.0.1.0/24, TCP, from port: 22, to port: 22, ALLOW" already exists`,
+	s.API.AWSRefuses(t, "InvalidPermission.Duplicate", `the specified rule "peer: 10.0.1.0/24, TCP, from port: 22, to port: 22, ALLOW" already exists`,
 		"ec2", "authorize-security-group-ingress", "--group-id", web, "--protocol", "tcp", "--port", "22", "--cidr", "10.0.1.0/24")
-	s.api.awsRefuses(t, "InvalidPermission.NotFound", "The specified rule does not exist in this security group.",
+	s.API.AWSRefuses(t, "InvalidPermission.NotFound", "The specified rule does not exist in this security group.",
 		"ec2", "revoke-security-group-ingress", "--group-id", web, "--protocol", "tcp", "--port", "22", "--cidr", "10.0.0.0/24")
-	s.api.awsRefuses(t, "InvalidGroup.NotFound", "The security group 'sg-00000000' does not exist",
+	s.API.AWSRefuses(t, "InvalidGroup.NotFound", "The security group 'sg-00000000' does not exist",
 		"ec2", "describe-security-groups", "--group-ids", "sg-00000000")
-	s.api.awsRefuses(t, "InvalidGroupId.Malformed", `Invalid id: "sgabc" (expecting "sg-...")`,
+	s.API.AWSRefuses(t, "InvalidGroupId.Malformed", `Invalid id: "sgabc" (expecting "sg-...")`,
 		"ec2", "describe-security-groups", "--group-ids", "sgabc")
-	s.api.awsRefuses(t, "InvalidParameterValue", "CIDR block ::/0 is malformed",
+	s.API.AWSRefuses(t, "InvalidParameterValue", "CIDR block ::/0 is malformed",
 		"ec2", "authorize-security-group-ingress", "--group-id", web, "--protocol", "tcp", "--port", "80", "--cidr", "::/0")
-	s.api.awsRefuses(t, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.",
+	s.API.AWSRefuses(t, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.",
 		"ec2", "delete-security-group", "--group-id", web, "--dry-run")
-	s.api.awsRefuses(t, "DependencyViolation", "resource "+web+" has a dependent object", "ec2", "delete-security-group", "--group-id", web)
-	s.api.awsRefuses(t, "DependencyViolation", "resource "+client+" has a dependent object", "ec2", "delete-security-group", "--group-id", client)
+	s.API.AWSRefuses(t, "DependencyViolation", "resource "+web+" has a dependent object", "ec2", "delete-security-group", "--group-id", web)
+	s.API.AWSRefuses(t, "DependencyViolation", "resource "+client+" has a dependent object", "ec2", "delete-security-group", "--group-id", client)
 	def := text("SecurityGroups[0].GroupId", "ec2", "describe-security-groups", "--filters", "Name=vpc-id,Values="+vpc, "Name=group-name,Values=default")
-	s.api.awsRefuses(t, "CannotDelete", `the specified group: "`+def+`" name: "default" cannot be deleted by a user`,
+	s.API.AWSRefuses(t, "CannotDelete", `the specified group: "`+def+`" name: "default" cannot be deleted by a user`,
 		"ec2", "delete-security-group", "--group-id", def)
-	s.api.awsRefuses(t, "InvalidAMIID.NotFound", "The image id '[ami-00000000]' does not exist",
+	s.API.AWSRefuses(t, "InvalidAMIID.NotFound", "The image id '[ami-00000000]' does not exist",
 		"ec2", "run-instances", "--image-id", "ami-00000000", "--subnet-id", subnet)
 
 	// An echo request whose identifier has just been seen is part of a flow that is
@@ -110,20 +112,20 @@ func TestStoryWithTheAWSCLI(t *testing.T) {
 	aws("ec2", "revoke-security-group-ingress", "--group-id", web, "--security-group-rule-ids", rule)
 	check(t, "before ping is revoked", echo)
 	aws("ec2", "revoke-security-group-ingress", "--group-id", web, "--ip-permissions", "IpProtocol=icmp,FromPort=8,ToPort=-1,IpRanges=[{CidrIp=10.0.0.0/16}]")
-	s.settle(t)
+	s.Settle(t)
 	check(t, "ssh and ping revoked over IPv4", dropped(ssh), ssh6, dns, echo, dropped(pings(asker, server.ip, 8)), pings(asker, server.ip6, 8))
 
 	aws("ec2", "terminate-instances", "--instance-ids", server.id, asker.id)
 	w.awaitTerminated(server)
 	w.awaitTerminated(asker)
-	s.api.awsRefuses(t, "DependencyViolation", "resource "+client+" has a dependent object", "ec2", "delete-security-group", "--group-id", client)
+	s.API.AWSRefuses(t, "DependencyViolation", "resource "+client+" has a dependent object", "ec2", "delete-security-group", "--group-id", client)
 	for _, group := range []string{web, client} {
 		aws("ec2", "delete-security-group", "--group-id", group)
 	}
-	s.api.awsRefuses(t, "InvalidGroup.NotFound", "The security group '"+web+"' does not exist", "ec2", "delete-security-group", "--group-id", web)
+	s.API.AWSRefuses(t, "InvalidGroup.NotFound", "The security group '"+web+"' does not exist", "ec2", "delete-security-group", "--group-id", web)
 	aws("ec2", "delete-subnet", "--subnet-id", subnet)
 	aws("ec2", "delete-vpc", "--vpc-id", vpc)
-	s.api.awsRefuses(t, "InvalidVpcID.NotFound", "The vpc ID '"+vpc+"' does not exist", "ec2", "describe-vpcs", "--vpc-ids", vpc)
+	s.API.AWSRefuses(t, "InvalidVpcID.NotFound", "The vpc ID '"+vpc+"' does not exist", "ec2", "describe-vpcs", "--vpc-ids", vpc)
 }
 
 // sameJSON compares two JSON texts as values.

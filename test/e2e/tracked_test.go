@@ -2,14 +2,18 @@
 
 package e2e_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/hedgeward/hedgeward/test/rig"
+)
 
 // TestRevokeUnderLiveConnections changes rules under connections of both kinds
 // (docs/spec/packet-semantics.md sections 2.1 and 2.5): what is tracked goes on,
 // what is untracked is cut.
 func TestRevokeUnderLiveConnections(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sharedServer(t), "us-west-2", "10.5.0.0/16")
+	w := newWorld(t, rig.Shared(t), "us-west-2", "10.5.0.0/16")
 	const within = "10.5.0.0/16"
 	narrow, wide, out := w.group("narrow"), w.group("wide"), w.group("out")
 	for _, protocol := range []string{"tcp", "udp"} {
@@ -32,7 +36,7 @@ func TestRevokeUnderLiveConnections(t *testing.T) {
 		w.revoke(narrow, permission(protocol, 80, 80, within))
 		w.revoke(wide, permission(protocol, 80, 80, anywhere))
 	}
-	w.s.settle(t)
+	w.s.Settle(t)
 	check(t, "revoked", kept.goesOn(), keptUDP.goesOn(), dropped(cut.goesOn()), dropped(cutUDP.goesOn()),
 		dropped(connects(guest, "tcp", tracked.ip, 80)), dropped(connects(guest, "udp", tracked.ip, 80)),
 		dropped(connects(guest, "tcp", untracked.ip, 80)), dropped(connects(guest, "udp", untracked.ip, 80)))
@@ -40,7 +44,7 @@ func TestRevokeUnderLiveConnections(t *testing.T) {
 
 	w.allow(wide, permission("tcp", 80, 80, anywhere))
 	w.allow(wide, permission("udp", 80, 80, anywhere))
-	w.s.settle(t)
+	w.s.Settle(t)
 	check(t, "allowed again", cutUDP.goesOn(), connects(guest, "tcp", untracked.ip, 80), connects(guest, "udp", untracked.ip, 80))
 }
 
@@ -48,7 +52,7 @@ func TestRevokeUnderLiveConnections(t *testing.T) {
 // untracked connection lived by it, a tracked one does not need it.
 func TestRevokeOfTheOtherDirection(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sharedServer(t), "us-west-1", "10.6.0.0/16")
+	w := newWorld(t, rig.Shared(t), "us-west-1", "10.6.0.0/16")
 	narrow, wide := w.group("narrow"), w.group("wide")
 	w.allow(narrow, permission("tcp", 80, 80, "10.6.0.0/16"))
 	w.allow(wide, permission("tcp", 80, 80, anywhere))
@@ -62,7 +66,7 @@ func TestRevokeOfTheOtherDirection(t *testing.T) {
 	everything := permission("-1", -1, -1, anywhere)
 	w.revokeEgress(narrow, everything)
 	w.revokeEgress(wide, everything)
-	w.s.settle(t)
+	w.s.Settle(t)
 	check(t, "egress revoked", kept.goesOn(), dropped(cut.goesOn()), connects(guest, "tcp", tracked.ip, 80),
 		connects(guest, "tcp", untracked.ip, 80), // tracked from now on: no egress rule, no untracked flow
 		dropped(connects(tracked, "tcp", guest.ip, 80)))
@@ -72,7 +76,7 @@ func TestRevokeOfTheOtherDirection(t *testing.T) {
 // has as well: nothing changes, not even for an untracked connection.
 func TestSameRuleInAnotherGroup(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sharedServer(t), "us-east-2", "10.7.0.0/16")
+	w := newWorld(t, rig.Shared(t), "us-east-2", "10.7.0.0/16")
 	one, two := w.group("one"), w.group("two")
 	w.allow(one, permission("tcp", 80, 80, anywhere))
 	w.allow(two, permission("tcp", 80, 80, anywhere))
@@ -80,12 +84,12 @@ func TestSameRuleInAnotherGroup(t *testing.T) {
 	server, guest := g[0], g[1]
 	server.listen(t, 80)
 	w.join(server, one, two)
-	w.s.settle(t)
+	w.s.Settle(t)
 	c := talk(t, guest, "tcp", server.ip, 80, "")
 	w.revoke(one, permission("tcp", 80, 80, anywhere))
-	w.s.settle(t)
+	w.s.Settle(t)
 	check(t, "one of two revoked", c.goesOn(), connects(guest, "tcp", server.ip, 80))
 	w.join(server, one)
-	w.s.settle(t)
+	w.s.Settle(t)
 	check(t, "the other group left", dropped(c.goesOn()), dropped(connects(guest, "tcp", server.ip, 80)))
 }

@@ -4,13 +4,14 @@ package e2e_test
 
 import (
 	"net/netip"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/hedgeward/hedgeward/test/rig"
 )
 
 // anywhere is the range that makes TCP and UDP flows untracked when the other
@@ -21,16 +22,16 @@ const anywhere = "0.0.0.0/0"
 // test has for itself on its server.
 type world struct {
 	t      *testing.T
-	s      *server
+	s      *rig.Server
 	api    *ec2.Client
 	vpc    string
 	subnet string
 }
 
 // newWorld makes a VPC with the given /16 and a /24 subnet in it.
-func newWorld(t *testing.T, s *server, region, cidr string) *world {
+func newWorld(t *testing.T, s *rig.Server, region, cidr string) *world {
 	t.Helper()
-	w := &world{t: t, s: s, api: s.api.in(region)}
+	w := &world{t: t, s: s, api: s.API.In(region)}
 	vpc, err := w.api.CreateVpc(t.Context(), &ec2.CreateVpcInput{CidrBlock: &cidr})
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +50,7 @@ func newWorld(t *testing.T, s *server, region, cidr string) *world {
 }
 
 // reconnect takes the endpoint of the server's new process.
-func (w *world) reconnect() { w.api = w.s.api.in(w.api.Options().Region) }
+func (w *world) reconnect() { w.api = w.s.API.In(w.api.Options().Region) }
 
 // group makes a security group: no ingress, all egress.
 func (w *world) group(name string) string {
@@ -131,8 +132,6 @@ func (w *world) run(groups ...string) []*guest {
 	return guests
 }
 
-var noting sync.Mutex // of server.devices
-
 // found returns the guest for an instance that a response shows.
 func (w *world) found(i types.Instance) *guest {
 	g := &guest{id: *i.InstanceId}
@@ -147,9 +146,7 @@ func (w *world) found(i types.Instance) *guest {
 			g.ip6 = *n.Ipv6Addresses[0].Ipv6Address
 		}
 	}
-	noting.Lock()
-	w.s.made(g.id, all...)
-	noting.Unlock()
+	w.s.Made(g.id, all...)
 	return g
 }
 
@@ -159,10 +156,10 @@ func (w *world) awaitRunning(guests ...*guest) {
 	waiter := ec2.NewInstanceRunningWaiter(w.api, func(o *ec2.InstanceRunningWaiterOptions) {
 		o.MinDelay, o.MaxDelay = brief, brief
 	})
-	if err := waiter.Wait(w.t.Context(), &ec2.DescribeInstancesInput{InstanceIds: ids(guests)}, startTimeout); err != nil {
+	if err := waiter.Wait(w.t.Context(), &ec2.DescribeInstancesInput{InstanceIds: ids(guests)}, rig.Timeout); err != nil {
 		w.t.Fatal(err)
 	}
-	w.s.settle(w.t)
+	w.s.Settle(w.t)
 }
 
 // brief is how often tests ask for a state.
@@ -179,7 +176,7 @@ func (w *world) stop(g *guest) {
 func (w *world) awaitStopped(g *guest) {
 	w.t.Helper()
 	waiter := ec2.NewInstanceStoppedWaiter(w.api, func(o *ec2.InstanceStoppedWaiterOptions) { o.MinDelay, o.MaxDelay = brief, brief })
-	if err := waiter.Wait(w.t.Context(), &ec2.DescribeInstancesInput{InstanceIds: []string{g.id}}, startTimeout); err != nil {
+	if err := waiter.Wait(w.t.Context(), &ec2.DescribeInstancesInput{InstanceIds: []string{g.id}}, rig.Timeout); err != nil {
 		w.t.Fatalf("%s does not stop: %v", g.id, err)
 	}
 }
@@ -195,7 +192,7 @@ func (w *world) terminate(g *guest) {
 func (w *world) awaitTerminated(g *guest) {
 	w.t.Helper()
 	waiter := ec2.NewInstanceTerminatedWaiter(w.api, func(o *ec2.InstanceTerminatedWaiterOptions) { o.MinDelay, o.MaxDelay = brief, brief })
-	if err := waiter.Wait(w.t.Context(), &ec2.DescribeInstancesInput{InstanceIds: []string{g.id}}, startTimeout); err != nil {
+	if err := waiter.Wait(w.t.Context(), &ec2.DescribeInstancesInput{InstanceIds: []string{g.id}}, rig.Timeout); err != nil {
 		w.t.Fatalf("%s does not go: %v", g.id, err)
 	}
 }

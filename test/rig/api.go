@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package e2e_test
+package rig
 
 import (
 	"context"
@@ -22,23 +22,19 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// api is how clients reach a running server: the profile that up wrote.
-type api struct {
-	*ec2.Client
-	endpoint string
-	config   aws.Config
-	environ  []string // for the AWS CLI
+// API is how clients reach a running server: the profile that up wrote.
+type API struct {
+	*ec2.Client            // of the SDK for Go
+	Endpoint    string     // URL
+	Config      aws.Config // for other clients of the SDK
+	state       string
 }
 
-func newAPI(s *server, endpoint string) (*api, error) {
-	files := map[string]string{
-		"AWS_CONFIG_FILE":             filepath.Join(s.state, "aws", "config"),
-		"AWS_SHARED_CREDENTIALS_FILE": filepath.Join(s.state, "aws", "credentials"),
-	}
+func newAPI(state, endpoint string) (*API, error) {
 	cfg, err := config.LoadDefaultConfig(context.Background(),
 		config.WithSharedConfigProfile("hedgeward"),
-		config.WithSharedConfigFiles([]string{files["AWS_CONFIG_FILE"]}),
-		config.WithSharedCredentialsFiles([]string{files["AWS_SHARED_CREDENTIALS_FILE"]}),
+		config.WithSharedConfigFiles([]string{filepath.Join(state, "aws", "config")}),
+		config.WithSharedCredentialsFiles([]string{filepath.Join(state, "aws", "credentials")}),
 	)
 	if err != nil {
 		return nil, err
@@ -46,21 +42,31 @@ func newAPI(s *server, endpoint string) (*api, error) {
 	if cfg.BaseEndpoint == nil || *cfg.BaseEndpoint != endpoint {
 		return nil, errors.New("the profile names another endpoint than up does")
 	}
-	environ := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") })
-	environ = append(environ, "AWS_PROFILE=hedgeward", "AWS_MAX_ATTEMPTS=1", "AWS_EC2_METADATA_DISABLED=true")
-	for name, path := range files {
-		environ = append(environ, name+"="+path)
-	}
-	return &api{ec2.NewFromConfig(cfg), endpoint, cfg, environ}, nil
+	return &API{ec2.NewFromConfig(cfg), endpoint, cfg, state}, nil
 }
 
-// in returns a client for another Region of the same installation.
-func (a *api) in(region string) *ec2.Client {
-	return ec2.NewFromConfig(a.config, func(o *ec2.Options) { o.Region = region })
+// In returns a client for another Region of the same installation.
+func (a *API) In(region string) *ec2.Client {
+	return ec2.NewFromConfig(a.Config, func(o *ec2.Options) { o.Region = region })
 }
 
-// code returns the code of an API error, "" for none.
-func code(err error) string {
+// Environ returns the environment of a client: what `up` tells its user to
+// export, and nothing else that is about AWS, its tools or a proxy.
+func (a *API) Environ(more ...string) []string {
+	kept := slices.DeleteFunc(os.Environ(), func(v string) bool {
+		name, _, _ := strings.Cut(strings.ToUpper(v), "=")
+		return strings.HasPrefix(name, "AWS_") || strings.HasPrefix(name, "TF_") ||
+			strings.HasPrefix(name, "ANSIBLE_") || strings.HasSuffix(name, "_PROXY")
+	})
+	return slices.Concat(kept, []string{
+		"AWS_CONFIG_FILE=" + filepath.Join(a.state, "aws", "config"),
+		"AWS_SHARED_CREDENTIALS_FILE=" + filepath.Join(a.state, "aws", "credentials"),
+		"AWS_PROFILE=hedgeward",
+	}, more)
+}
+
+// Code returns the code of an API error, "" for none.
+func Code(err error) string {
 	var refusal smithy.APIError
 	if errors.As(err, &refusal) {
 		return refusal.ErrorCode()
@@ -71,10 +77,10 @@ func code(err error) string {
 	return ""
 }
 
-// wantCode expects that a call was refused with a code.
-func wantCode(t *testing.T, what string, err error, want string) {
+// WantCode expects that a call was refused with a code.
+func WantCode(t *testing.T, what string, err error, want string) {
 	t.Helper()
-	if got := code(err); got != want {
+	if got := Code(err); got != want {
 		t.Errorf("%s answers %q (%v), want %s", what, got, err, want)
 	}
 }
@@ -82,16 +88,16 @@ func wantCode(t *testing.T, what string, err error, want string) {
 // cliError is what the AWS CLI prints when the service refuses.
 var cliError = regexp.MustCompile(`An error occurred \(([^)]+)\) when calling the (\w+) operation(?: \([^)]*\))?: (.*)`)
 
-// awsCLI runs the AWS CLI and returns what it printed and its exit status.
-func (a *api) awsCLI(t *testing.T, environ []string, args ...string) (stdout, stderr string, status int) {
+// CLI runs the AWS CLI and returns what it printed and its exit status.
+func (a *API) CLI(t *testing.T, environ []string, args ...string) (stdout, stderr string, status int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if !profileHasEndpoint() {
-		args = append([]string{"--endpoint-url", a.endpoint}, args...)
+		args = append([]string{"--endpoint-url", a.Endpoint}, args...)
 	}
 	cmd := exec.CommandContext(ctx, "aws", args...)
-	cmd.Env = append(slices.Clone(a.environ), environ...)
+	cmd.Env = append(a.Environ("AWS_MAX_ATTEMPTS=1", "AWS_EC2_METADATA_DISABLED=true"), environ...)
 	var out, errs strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
@@ -114,22 +120,28 @@ var profileHasEndpoint = sync.OnceValue(func() bool {
 	return major == 1 && minor >= 29 || major == 2 && minor >= 13 || major > 2
 })
 
-// aws runs the AWS CLI, wants it to succeed, and returns what it printed without
+// AWS runs the AWS CLI, wants it to succeed, and returns what it printed without
 // the line's end. Most calls ask for text: --query ... --output text.
-func (a *api) aws(t *testing.T, args ...string) string {
+func (a *API) AWS(t *testing.T, args ...string) string {
 	t.Helper()
-	out, errs, status := a.awsCLI(t, nil, args...)
+	out, errs, status := a.CLI(t, nil, args...)
 	if status != 0 {
 		t.Fatalf("aws %s ends with status %d: %s", strings.Join(args, " "), status, errs)
 	}
 	return strings.TrimSpace(out)
 }
 
-// awsRefuses runs the AWS CLI and wants the service to refuse with a code and a
+// AWSRefuses runs the AWS CLI and wants the service to refuse with a code and a
 // message. The exit status is the CLI's own for that.
-func (a *api) awsRefuses(t *testing.T, wantCode, wantMessage string, args ...string) {
+func (a *API) AWSRefuses(t *testing.T, wantCode, wantMessage string, args ...string) {
 	t.Helper()
-	out, errs, status := a.awsCLI(t, nil, args...)
+	a.CLIRefuses(t, nil, wantCode, wantMessage, args...)
+}
+
+// CLIRefuses is AWSRefuses with more in the CLI's environment.
+func (a *API) CLIRefuses(t *testing.T, environ []string, wantCode, wantMessage string, args ...string) {
+	t.Helper()
+	out, errs, status := a.CLI(t, environ, args...)
 	m := cliError.FindStringSubmatch(errs)
 	switch {
 	case m == nil:
