@@ -66,8 +66,8 @@ type Agent struct {
 	instances  map[string]*feed.Instance
 	attached   map[string]device       // interface -> its device; programs are on it
 	closed     map[string]closed       // interfaces that are no longer wanted, until their devices are gone
-	judged     map[string]string       // attached interface -> key of the policy that judges it
-	policies   map[string]*livePolicy  // by key; those of an earlier agent go when nothing uses them
+	judged     map[string]*livePolicy  // attached interface -> the policy that judges it
+	policies   map[string]*livePolicy  // newest by key; those of an earlier agent go when nothing uses them
 	faults     map[string]error        // what could not be brought in line, by object; tried again
 	redo       map[string]func() error // how, by the same object
 	workers    map[string]*worker      // by instance
@@ -95,7 +95,7 @@ func New(cfg Config) (*Agent, error) {
 		groups: map[string]*feed.Group{}, interfaces: map[string]*feed.Interface{},
 		addresses: map[feed.AddressKey]*feed.Address{}, instances: map[string]*feed.Instance{},
 		owned:    map[string]map[feed.AddressKey]struct{}{},
-		attached: map[string]device{}, closed: map[string]closed{}, judged: map[string]string{}, policies: map[string]*livePolicy{},
+		attached: map[string]device{}, closed: map[string]closed{}, judged: map[string]*livePolicy{}, policies: map[string]*livePolicy{},
 		faults: map[string]error{}, redo: map[string]func() error{}, workers: map[string]*worker{},
 	}
 	found, err := cfg.Datapath.Interfaces()

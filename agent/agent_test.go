@@ -5,6 +5,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -144,6 +145,26 @@ func TestARuleChangeSwitchesAndLeavesNothing(t *testing.T) {
 	r.Apply(&feed.Delta{Revision: 8, Groups: map[string]*feed.Group{"sg-1": nil}})
 	if got := r.judgedBy("eni-1"); got != "[]" {
 		t.Errorf("a group that is gone still admits by %s", got)
+	}
+}
+
+// TestASwapOfGroupsIsOneStep moves an interface to another group in the same
+// delta that forgets its old one: nothing but the rules of before and after may
+// ever judge it (docs/spec/packet-semantics.md section 1.10, case L03).
+func TestASwapOfGroupsIsOneStep(t *testing.T) {
+	r := newRig(t, newStrictKernel(t), newFakeDriver())
+	r.Apply(worldOfOne(5, secgroup.Pending, rule("sgr-1")))
+	r.report()
+	r.Apply(&feed.Delta{
+		Revision:   6,
+		Interfaces: map[string]*feed.Interface{"eni-1": iface("sg-2")},
+		Groups:     map[string]*feed.Group{"sg-1": nil, "sg-2": {ID: "sg-2", Rules: policy.Source{{rule("sgr-2")}}}},
+	})
+	if got := fmt.Sprint(r.kernel.judged); got != "[[sgr-1] [sgr-2]]" {
+		t.Errorf("judged by %s one after the other, want [[sgr-1] [sgr-2]]", got)
+	}
+	if len(r.kernel.policies) != 1 {
+		t.Errorf("%d policies are left, want 1", len(r.kernel.policies))
 	}
 }
 

@@ -35,6 +35,7 @@ func (a *Agent) Apply(d *feed.Delta) {
 	attached := a.giversFirst(d.Interfaces)
 	merge(a.interfaces, d.Interfaces) // who is local decides what is told of addresses
 	merge(a.groups, d.Groups)
+	rejudge := a.outdate(d.Groups)
 	a.mergeAddresses(d.Addresses)
 	merge(a.instances, d.Instances)
 
@@ -46,7 +47,7 @@ func (a *Agent) Apply(d *feed.Delta) {
 	if first {
 		// The policies that an earlier agent left know no groups but those of
 		// then: replace them before anybody's groups change.
-		a.judgeAll(d)
+		a.judgeAll(d, rejudge)
 	}
 	// A network knows its addresses before an interface moves there, and the one
 	// it leaves forgets them after.
@@ -66,12 +67,7 @@ func (a *Agent) Apply(d *feed.Delta) {
 			a.tellAddress(key)
 		}
 	}
-	for key, p := range a.policies {
-		if slices.ContainsFunc(p.groups, func(g string) bool { _, changed := d.Groups[g]; return changed }) {
-			a.tryRefresh(key, d.Revision)
-		}
-	}
-	a.judgeAll(d)
+	a.judgeAll(d, rejudge)
 	if first {
 		a.dropLeftovers()
 	}
@@ -149,13 +145,16 @@ func (a *Agent) putInterface(id string) error {
 	return a.cfg.Datapath.Attach(spec)
 }
 
-// judgeAll switches the attached ones of a delta's interfaces to the policies of
-// their groups.
-func (a *Agent) judgeAll(d *feed.Delta) {
+// judgeAll switches the attached ones of a delta's interfaces, and those that
+// changed groups judge, to the policies of their groups.
+func (a *Agent) judgeAll(d *feed.Delta, rejudge []string) {
 	for id, now := range d.Interfaces {
 		if now != nil && a.isAttached(id) {
 			a.tryJudge(id, d.Revision)
 		}
+	}
+	for _, id := range rejudge {
+		a.tryJudge(id, d.Revision)
 	}
 }
 

@@ -28,6 +28,7 @@ type strictKernel struct {
 	interfaces map[string]*datapath.InterfaceStatus
 	addresses  map[feed.AddressKey]datapath.Address
 	owners     map[feed.AddressKey]string // address -> interface
+	judged     []string                   // rules of every policy that SetPolicy put in force, in order
 }
 
 func newStrictKernel(t *testing.T) *strictKernel {
@@ -76,6 +77,7 @@ func (k *strictKernel) SetPolicy(id string, p datapath.PolicyID, revision int64)
 		return errors.New("no such thing")
 	}
 	i.Policy, i.Revision = p, revision
+	k.judged = append(k.judged, k.rules(id))
 	return nil
 }
 

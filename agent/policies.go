@@ -4,18 +4,23 @@ package agent
 
 import (
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/hedgeward/hedgeward/datapath"
+	"github.com/hedgeward/hedgeward/feed"
 	"github.com/hedgeward/hedgeward/policy"
 )
 
-// livePolicy is a policy in the datapath: what one set of groups allows.
-// Interfaces with the same groups share it.
+// livePolicy is a policy in the datapath: what one set of groups allows, as of
+// some time. Interfaces with the same groups share it.
 type livePolicy struct {
 	groups []string
 	id     datapath.PolicyID
-	users  map[string]struct{} // interfaces judged by it; never empty
+	users  map[string]struct{} // interfaces judged by it; empty only while one is being switched to it
+	stale  bool                // one of its groups has changed since
 }
 
 func policyKey(groups []string) string { return strings.Join(groups, " ") }
@@ -34,26 +39,41 @@ func (a *Agent) compile(groups []string) *policy.Policy {
 	return policy.Compile(src)
 }
 
-// tryJudge switches an interface to the policy of its groups, making that first
-// if no other interface has it.
+// outdate marks the policies of changed groups and returns the interfaces that
+// they judge. They go on judging until each of those has been switched, straight
+// to what it shall have: an interface may leave a group in the same delta that
+// changes or forgets the group, and must not be judged by the changed one in
+// between.
+func (a *Agent) outdate(groups map[string]*feed.Group) []string {
+	var judged []string
+	for _, p := range a.policies {
+		if !slices.ContainsFunc(p.groups, func(g string) bool { _, changed := groups[g]; return changed }) {
+			continue
+		}
+		p.stale = true
+		judged = slices.AppendSeq(judged, maps.Keys(p.users))
+	}
+	return judged
+}
+
+// tryJudge switches an interface to the policy of its groups as they are now,
+// making that first if no other interface has it. On an error the old one stays
+// in force.
 func (a *Agent) tryJudge(id string, revision int64) {
 	a.try("policy of "+id, func() error { return a.judge(id, revision) })
 }
 
 func (a *Agent) judge(id string, revision int64) error {
 	want := a.interfaces[id]
-	if want == nil || !a.isAttached(id) {
+	if want == nil || !a.isAttached(id) || a.isJudged(id) {
 		return nil
 	}
 	key := policyKey(want.Groups)
-	if a.judged[id] == key {
-		return nil
-	}
 	p := a.policies[key]
-	if p == nil {
+	if p == nil || p.stale {
 		made, err := a.cfg.Datapath.AddPolicy(a.compile(want.Groups))
 		if err != nil {
-			return err
+			return fmt.Errorf("groups %s: %w", key, err)
 		}
 		p = &livePolicy{groups: want.Groups, id: made, users: map[string]struct{}{}}
 	}
@@ -65,55 +85,31 @@ func (a *Agent) judge(id string, revision int64) error {
 	}
 	a.unjudge(id)
 	p.users[id] = struct{}{}
-	a.policies[key], a.judged[id] = p, key
+	a.policies[key], a.judged[id] = p, p
 	return nil
+}
+
+// isJudged reports whether an interface is judged by its groups as they are now.
+func (a *Agent) isJudged(id string) bool {
+	p, want := a.judged[id], a.interfaces[id]
+	return p != nil && want != nil && !p.stale && policyKey(p.groups) == policyKey(want.Groups)
 }
 
 // unjudge forgets that an interface is judged by its policy, and removes the
 // policy if it was the last.
 func (a *Agent) unjudge(id string) {
-	key, ok := a.judged[id]
-	if !ok {
+	p := a.judged[id]
+	if p == nil {
 		return
 	}
 	delete(a.judged, id)
-	p := a.policies[key]
 	if delete(p.users, id); len(p.users) > 0 {
 		return
 	}
-	delete(a.policies, key)
-	a.drop(p.id)
-}
-
-// drop removes a policy that judges nothing any more.
-func (a *Agent) drop(id datapath.PolicyID) {
-	if err := a.cfg.Datapath.DeletePolicy(id); err != nil {
+	if key := policyKey(p.groups); a.policies[key] == p {
+		delete(a.policies, key)
+	}
+	if err := a.cfg.Datapath.DeletePolicy(p.id); err != nil {
 		a.cfg.Log.Error("cannot remove a policy that nothing uses", "error", err)
 	}
-}
-
-// tryRefresh compiles a policy anew and switches its interfaces over, each in
-// one step. On an error the old one stays in force for all of them.
-func (a *Agent) tryRefresh(key string, revision int64) {
-	a.try("policy of groups "+key, func() error {
-		p := a.policies[key]
-		if p == nil {
-			return nil // its last interface is gone
-		}
-		next, err := a.cfg.Datapath.AddPolicy(a.compile(p.groups))
-		if err != nil {
-			return err
-		}
-		var errs []error
-		for id := range p.users {
-			errs = append(errs, a.cfg.Datapath.SetPolicy(id, next, revision))
-		}
-		old := p.id
-		p.id = next
-		if err := errors.Join(errs...); err != nil {
-			return err // old may still judge one of them: leave it
-		}
-		a.drop(old)
-		return nil
-	})
 }

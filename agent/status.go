@@ -40,7 +40,7 @@ func (a *Agent) Status() Status {
 	for id, want := range a.interfaces {
 		i := InterfaceStatus{
 			ID: id, Instance: want.Instance, Groups: want.Groups,
-			Enforced: a.judged[id] == policyKey(want.Groups) && a.faults["policy of groups "+policyKey(want.Groups)] == nil,
+			Enforced: a.isJudged(id),
 		}
 		for _, p := range want.Addresses {
 			i.Addresses = append(i.Addresses, p.Addr().String())
