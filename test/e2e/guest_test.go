@@ -92,6 +92,12 @@ func (g *guest) enter(t *testing.T) {
 // order has the probe do something and returns the outcome and the number under
 // which it keeps what it opened.
 func (g *guest) order(o order) (string, int, error) {
+	a, err := g.ask(o)
+	return a.Outcome, a.Number, err
+}
+
+// ask is order with everything that the probe answers.
+func (g *guest) ask(o order) (answer, error) {
 	c := make(chan answer, 1)
 	g.mu.Lock()
 	g.orders++
@@ -101,16 +107,16 @@ func (g *guest) order(o order) (string, int, error) {
 	err := g.say.Encode(o)
 	g.mu.Unlock()
 	if err != nil {
-		return "", 0, fmt.Errorf("probe in %s: %w", g.id, err)
+		return answer{}, fmt.Errorf("probe in %s: %w", g.id, err)
 	}
 	select {
 	case a := <-c:
 		if a.Error != "" {
-			return "", 0, fmt.Errorf("probe in %s: %s %s %s: %s", g.id, o.Do, o.Network, o.Address, a.Error)
+			return answer{}, fmt.Errorf("probe in %s: %s %s %s: %s", g.id, o.Do, o.Network, o.Address, a.Error)
 		}
-		return a.Outcome, o.Number, nil
+		return a, nil
 	case <-gone:
-		return "", 0, fmt.Errorf("the probe in %s has ended", g.id)
+		return answer{}, fmt.Errorf("the probe in %s has ended", g.id)
 	}
 }
 

@@ -28,12 +28,15 @@ const insideVariable = "HEDGEWARD_E2E_INSIDE"
 // order is one thing to do inside an instance.
 type order struct {
 	Number  int
-	Do      string // listen, dial, exchange, heard or ping
+	Do      string // listen, dial, exchange, heard, ping, stream, halt, sink or counted
 	Network string // listen, dial: tcp or udp
 	Address string // where to; for heard, the sender's address
 	Local   string // dial: local address and port, "" for any
-	Socket  int    // exchange, heard: number of the order that opened it
+	Socket  int    // exchange, heard, halt, counted: number of the order that opened it
 	ID      int    // ping: the identifier that makes the flow
+	Rate    int    // stream: datagrams a second
+	Fresh   bool   // stream: every datagram is a flow of its own
+	Want    int    // counted: how many to wait for
 	Wait    time.Duration
 }
 
@@ -48,15 +51,18 @@ const (
 type answer struct {
 	Number  int
 	Outcome string
+	Count   int // halt, counted: datagrams
 	Error   string
 }
 
 // sockets is what a probe holds open.
 type sockets struct {
-	mu    sync.Mutex
-	conns map[int]net.Conn
-	heard map[int]*hearing
-	out   *json.Encoder
+	mu      sync.Mutex
+	conns   map[int]net.Conn
+	heard   map[int]*hearing
+	streams map[int]*stream
+	sinks   map[int]*sink
+	out     *json.Encoder
 }
 
 // hearing is who has sent something to a UDP listener.
@@ -67,7 +73,7 @@ type hearing struct {
 }
 
 func inside() int {
-	r := &sockets{conns: map[int]net.Conn{}, heard: map[int]*hearing{}, out: json.NewEncoder(os.Stdout)}
+	r := &sockets{conns: map[int]net.Conn{}, heard: map[int]*hearing{}, streams: map[int]*stream{}, sinks: map[int]*sink{}, out: json.NewEncoder(os.Stdout)}
 	orders := json.NewDecoder(bufio.NewReader(os.Stdin))
 	for {
 		var o order
@@ -101,6 +107,20 @@ func (r *sockets) carryOut(o order) {
 		err = h.await(netip.MustParseAddr(o.Address), o.Wait)
 	case "ping":
 		err = ping(o)
+	case "stream":
+		var s *stream
+		if s, err = startStream(o); err == nil {
+			keep(r, r.streams, o.Number, s)
+		}
+	case "halt":
+		a.Count, err = kept(r, r.streams, o.Socket).halt()
+	case "sink":
+		var s *sink
+		if s, err = startSink(o); err == nil {
+			keep(r, r.sinks, o.Number, s)
+		}
+	case "counted":
+		a.Count = kept(r, r.sinks, o.Socket).counted(o.Want, o.Wait)
 	default:
 		err = fmt.Errorf("unknown order %q", o.Do)
 	}
@@ -120,6 +140,19 @@ func (r *sockets) carryOut(o order) {
 	if err := r.out.Encode(a); err != nil {
 		os.Exit(1) // nobody listens any more
 	}
+}
+
+// keep and kept hold what an order opened until another order asks for it.
+func keep[T any](r *sockets, all map[int]T, number int, v T) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all[number] = v
+}
+
+func kept[T any](r *sockets, all map[int]T, number int) T {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return all[number]
 }
 
 // listen sends back whatever comes, over TCP connections or as UDP datagrams.

@@ -3,8 +3,8 @@
 // Package e2e_test drives the whole system from outside, as its users do: the
 // program that go build makes, the unmodified AWS CLI and SDK against the profile
 // that it writes, and real sockets inside instances. Of this module it imports
-// test/rig, which runs the program, and nothing else; it reads no state but what a
-// user is shown.
+// test/rig, which runs the program, a source of seeds, and nothing else; it reads
+// no state but what a user is shown.
 //
 // Every server has a state folder of its own under /tmp and so its own instances
 // and pins, and tests run side by side. One server is shared by the tests that
