@@ -15,19 +15,10 @@ type GroupRule struct {
 	Rule  *secgroup.Rule
 }
 
-// SecurityGroupRules returns the scope's rules with these ids, or all of them
-// when there are none. An id that does not exist is refused
-// (docs/spec/ec2-api.md section 3.4).
+// SecurityGroupRules returns the scope's rules with these ids. An id that does not
+// exist is refused (docs/spec/ec2-api.md section 3.4).
 func SecurityGroupRules(snap *model.Snapshot, scope secgroup.Scope, ids []string) ([]*GroupRule, error) {
 	var rules []*GroupRule
-	if len(ids) == 0 {
-		for g := range snap.Groups.By(model.ByScope, model.ScopeValue(scope)) {
-			for i := range g.Rules {
-				rules = append(rules, &GroupRule{g, &g.Rules[i]})
-			}
-		}
-		return rules, nil
-	}
 	seen := map[string]bool{}
 	for _, id := range ids {
 		found := findGroupRule(snap, scope, id)

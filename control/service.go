@@ -61,7 +61,7 @@ type Service struct {
 func New(s *store.Store, m *model.Model, cfg Config) *Service {
 	svc := &Service{
 		store: s, model: m, regions: cfg.Regions, installed: cfg.Quotas.withDefaults(), host: cfg.Host, images: cfg.Images,
-		now: cfg.Now, seal: cfg.Seal, log: cfg.Log, queue: make(chan *request, queued),
+		seal: cfg.Seal, log: cfg.Log, queue: make(chan *request, queued),
 		stopped: make(chan struct{}),
 	}
 	svc.deadPeerings = cfg.DeadPeerings
@@ -74,9 +74,11 @@ func New(s *store.Store, m *model.Model, cfg Config) *Service {
 	if svc.seal == nil {
 		svc.seal = processSeal()
 	}
-	if svc.now == nil {
-		svc.now = time.Now
+	now := cfg.Now
+	if now == nil {
+		now = time.Now
 	}
+	svc.now = func() time.Time { return now().Round(0) } // as the store keeps it
 	if svc.log == nil {
 		svc.log = slog.New(slog.DiscardHandler)
 	}

@@ -5,7 +5,12 @@ package control
 import (
 	"context"
 	"log/slog"
+	"net/netip"
+	"reflect"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/secgroup"
@@ -31,6 +36,7 @@ func newServiceWith(t *testing.T, cfg Config) *Service {
 	}
 	t.Cleanup(func() { db.Close() })
 	s := serve(t, db, cfg)
+	t.Cleanup(func() { readsAlike(t, db, s.Read()) })
 	if err := s.EnsureRegion(t.Context(), alice.Scope); err != nil {
 		t.Fatal(err)
 	}
@@ -51,6 +57,36 @@ func serve(t *testing.T, db *store.Store, cfg Config) *Service {
 	go func() { defer close(served); s.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-followed; <-served })
 	return s
+}
+
+// readsAlike fails the test unless a server that starts now sees the very rows
+// that this one, which took its own commits over unread, has.
+func readsAlike(t *testing.T, db *store.Store, snap *model.Snapshot) {
+	t.Helper()
+	m, err := model.Open(context.Background(), db, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := func(snap *model.Snapshot) (all []any) {
+		v := reflect.ValueOf(snap).Elem()
+		for i := range v.NumField() {
+			if table := v.Field(i).Addr(); v.Type().Field(i).IsExported() && table.MethodByName("All").IsValid() {
+				for row := range table.MethodByName("All").Call(nil)[0].Seq() {
+					all = append(all, row.Interface())
+				}
+			}
+		}
+		return all
+	}
+	fresh, have := rows(m.Snapshot()), rows(snap)
+	if len(fresh) != len(have) || len(fresh) == 0 {
+		t.Fatalf("%d rows in the store, %d in memory", len(fresh), len(have))
+	}
+	for i := range fresh {
+		if d := cmp.Diff(fresh[i], have[i], cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})); d != "" {
+			t.Errorf("in the store (-) and in memory (+) differ:\n%s", d)
+		}
+	}
 }
 
 // refused fails the test unless err reads "Code: Message".

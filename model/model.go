@@ -21,6 +21,7 @@ type Model struct {
 	mu      sync.Mutex
 	current *Snapshot
 	moved   chan struct{} // closed and replaced whenever current is
+	own     *Tx           // the last one that was handed to the store; nil for none
 	subs    map[*Subscription]struct{}
 }
 
@@ -80,10 +81,8 @@ func (m *Model) reload(ctx context.Context) error {
 		return err
 	}
 	s := newSnapshot()
-	for _, e := range entries {
-		if _, _, err := s.load(e); err != nil {
-			return err
-		}
+	if err := s.loadAll(entries); err != nil {
+		return err
 	}
 	s.Revision = revision
 	m.mu.Lock()
@@ -96,6 +95,13 @@ func (m *Model) reload(ctx context.Context) error {
 func (m *Model) apply(b store.Batch) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if tx := m.own; tx != nil && tx.base == m.current {
+		if s := tx.result(b); s != nil {
+			s.Revision = b.Revision
+			m.replace(s, tx.refs())
+			return nil
+		}
+	}
 	s := m.current.copy(nil)
 	changed := make([]Ref, 0, len(b.Entries))
 	for _, e := range b.Entries {
@@ -112,10 +118,18 @@ func (m *Model) apply(b store.Batch) error {
 	return nil
 }
 
+// expect keeps a Tx that is about to be committed: if the next commit is found
+// to be just that, its rows need not be read back from their stored form.
+func (m *Model) expect(tx *Tx) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.own = tx
+}
+
 // replace makes s current; a nil changed means that anything may have. The caller
 // holds m.mu.
 func (m *Model) replace(s *Snapshot, changed []Ref) {
-	m.current = s
+	m.current, m.own = s, nil
 	close(m.moved)
 	m.moved = make(chan struct{})
 	for sub := range m.subs {

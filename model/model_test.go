@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -39,6 +40,8 @@ func follow(t *testing.T, s *store.Store) *Model {
 	t.Cleanup(func() { cancel(); <-done })
 	return m
 }
+
+func prefix(text string) netip.Prefix { return netip.MustParsePrefix(text) }
 
 func commit(t *testing.T, s *store.Store, m *Model, tx *Tx) *Snapshot {
 	t.Helper()
@@ -132,6 +135,100 @@ func TestNestedKeepsNothingOfAFailure(t *testing.T) {
 	guards, writes, err := tx.Commit()
 	if err != nil || len(guards) != 1 || len(writes) != 3 {
 		t.Errorf("commit has guards %v, %d writes, %v; want the outer guard and two groups with it", guards, len(writes), err)
+	}
+}
+
+// What a failure leaves is the transaction as it was, whatever was done to one
+// row before, in it or more than once.
+func TestFailuresAreTakenBack(t *testing.T) {
+	s, m := start(t)
+	tx := m.Begin()
+	tx.Guard("x")
+	tx.Groups.Put(group("sg-1", "vpc-1", "a"))
+	commit(t, s, m, tx)
+
+	tx = m.Begin()
+	tx.Guard("x")
+	tx.Groups.Put(group("sg-1", "vpc-1", "b"))
+	tx.Groups.Put(group("sg-2", "vpc-1", "kept"))
+	fails := func(tx *Tx) error {
+		tx.Groups.Delete("sg-1")
+		tx.Groups.Put(group("sg-1", "vpc-2", "c"))
+		tx.Groups.Put(group("sg-2", "vpc-2", "lost"))
+		tx.Groups.Delete("sg-2")
+		tx.Groups.Put(group("sg-3", "vpc-1", "d"))
+		return errors.New("refused")
+	}
+	if err := tx.Nested(func(tx *Tx) error {
+		if err := tx.Nested(fails); err == nil {
+			t.Error("a failure was swallowed")
+		}
+		tx.Groups.Put(group("sg-4", "vpc-1", "e"))
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if got := ids(&tx.Groups, ByVPC, "vpc-1") + "; " + ids(&tx.Groups, ByVPC, "vpc-2"); got != "sg-1 sg-2 sg-4; " {
+		t.Errorf("the transaction holds %q", got)
+	}
+	snap := commit(t, s, m, tx)
+	if got := ids(&snap.Groups, ByVPC, "vpc-1"); got != "sg-1 sg-2 sg-4" || snap.Groups.Get("sg-1").Name != "b" || snap.Groups.Get("sg-2").Name != "kept" {
+		t.Errorf("committed: %s, sg-1 %+v, sg-2 %+v", got, snap.Groups.Get("sg-1"), snap.Groups.Get("sg-2"))
+	}
+}
+
+// A commit of this process is not read back from its stored form; one that came
+// in between, or that differs in anything, is.
+func TestOwnCommitsAreTakenOver(t *testing.T) {
+	s, m := start(t)
+	put := func(name string) (*Tx, *secgroup.Group) {
+		tx := m.Begin()
+		tx.Guard("x")
+		g := group("sg-1", "vpc-1", name)
+		tx.Groups.Put(g)
+		return tx, g
+	}
+	tx, own := put("own")
+	if commit(t, s, m, tx).Groups.Get("sg-1") != own {
+		t.Error("an own commit was read back")
+	}
+	tx, own = put("mine")
+	guards, writes, err := tx.Commit()
+	if err != nil {
+		t.Fatal(err)
+	}
+	writes = slices.Clone(writes)
+	for i, w := range writes {
+		writes[i].Value = []byte(strings.Replace(string(w.Value), "mine", "your", 1))
+	}
+	revision, err := s.Commit(t.Context(), guards, writes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	snap, err := m.Await(t.Context(), revision)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := snap.Groups.Get("sg-1"); got == own || got.Name != "your" {
+		t.Errorf("another's commit is seen as %+v", got)
+	}
+	tx, _ = put("late")
+	tx.Groups.Put(group("sg-2", "vpc-1", "late"))
+	other := m.Begin() // of another server, under a guard that has nothing to do with ours
+	other.Guard("y")
+	other.Groups.Put(group("sg-3", "vpc-1", "between"))
+	_, writes, err = other.Commit()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if revision, err = s.Commit(t.Context(), nil, writes); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Await(t.Context(), revision); err != nil {
+		t.Fatal(err)
+	}
+	if snap = commit(t, s, m, tx); ids(&snap.Groups, ByVPC, "vpc-1") != "sg-1 sg-2 sg-3" {
+		t.Errorf("both commits make %s", ids(&snap.Groups, ByVPC, "vpc-1"))
 	}
 }
 

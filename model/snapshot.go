@@ -5,10 +5,11 @@ package model
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tidwall/btree"
 
@@ -51,10 +52,20 @@ const (
 	ByRule       = "rule"        // Groups: id of each of its rules
 	ByHost       = "host"        // Instances: host
 	ByReserv     = "reservation" // Instances: reservation id
+	ByTag        = "tag"         // VPCs, Subnets, Groups, Interfaces, Instances: TagValue of each tag
+	ByBlock      = "block"       // Groups: BlockValue of each address block its rules name
 )
 
 // ScopeValue is what ByScope looks up.
 func ScopeValue(s secgroup.Scope) string { return s.Account + "/" + s.Region }
+
+// TagValue is what ByTag looks up.
+func TagValue(s secgroup.Scope, key, value string) string {
+	return ScopeValue(s) + "/" + key + "=" + value
+}
+
+// BlockValue is what ByBlock looks up, given the canonical text of a block.
+func BlockValue(s secgroup.Scope, block string) string { return ScopeValue(s) + "/" + block }
 
 // NameValue is what ByName looks up. Names that differ in letter case alone have
 // one value: no VPC holds two of them, and who minds compares what was found.
@@ -87,21 +98,35 @@ var (
 
 	vpcSchema = schema[secgroup.VPC]{
 		kind: VPCs, id: func(v *secgroup.VPC) string { return v.ID },
+		born: func(v *secgroup.VPC) time.Time { return v.Created },
 		indexes: []index[secgroup.VPC]{
 			{ByScope, func(v *secgroup.VPC) []string { return []string{ScopeValue(v.Scope)} }},
+			{ByTag, func(v *secgroup.VPC) []string { return tagged(v.Scope, v.Tags) }},
 		},
 	}
 	subnetSchema = schema[secgroup.Subnet]{
 		kind: Subnets, id: func(s *secgroup.Subnet) string { return s.ID },
+		born: func(s *secgroup.Subnet) time.Time { return s.Created },
 		indexes: []index[secgroup.Subnet]{
 			{ByScope, func(s *secgroup.Subnet) []string { return []string{ScopeValue(s.Scope)} }},
+			{ByTag, func(s *secgroup.Subnet) []string { return tagged(s.Scope, s.Tags) }},
 			{ByVPC, func(s *secgroup.Subnet) []string { return []string{s.VPC} }},
 		},
 	}
 	groupSchema = schema[secgroup.Group]{
 		kind: Groups, id: func(g *secgroup.Group) string { return g.ID },
+		born: func(g *secgroup.Group) time.Time { return g.Created },
 		indexes: []index[secgroup.Group]{
 			{ByScope, func(g *secgroup.Group) []string { return []string{ScopeValue(g.Scope)} }},
+			{ByTag, func(g *secgroup.Group) []string { return tagged(g.Scope, g.Tags) }},
+			{ByBlock, func(g *secgroup.Group) []string {
+				return peers(g, func(p *secgroup.Peer) string {
+					if !p.Prefix.IsValid() {
+						return ""
+					}
+					return BlockValue(g.Scope, p.Prefix.String())
+				})
+			}},
 			{ByVPC, func(g *secgroup.Group) []string { return []string{g.VPC} }},
 			{ByName, func(g *secgroup.Group) []string { return []string{NameValue(g.VPC, g.Name)} }},
 			{ByReferenced, func(g *secgroup.Group) []string { return peers(g, func(p *secgroup.Peer) string { return p.Group }) }},
@@ -119,8 +144,10 @@ var (
 	}
 	interfaceSchema = schema[secgroup.Interface]{
 		kind: Interfaces, id: func(i *secgroup.Interface) string { return i.ID },
+		born: func(i *secgroup.Interface) time.Time { return i.Created },
 		indexes: []index[secgroup.Interface]{
 			{ByScope, func(i *secgroup.Interface) []string { return []string{ScopeValue(i.Scope)} }},
+			{ByTag, func(i *secgroup.Interface) []string { return tagged(i.Scope, i.Tags) }},
 			{ByVPC, func(i *secgroup.Interface) []string { return []string{i.VPC} }},
 			{BySubnet, func(i *secgroup.Interface) []string { return []string{i.Subnet} }},
 			{ByGroup, func(i *secgroup.Interface) []string { return i.Groups }},
@@ -148,14 +175,17 @@ var (
 	}
 	instanceSchema = schema[secgroup.Instance]{
 		kind: Instances, id: func(i *secgroup.Instance) string { return i.ID },
+		born: func(i *secgroup.Instance) time.Time { return i.Created },
 		indexes: []index[secgroup.Instance]{
 			{ByScope, func(i *secgroup.Instance) []string { return []string{ScopeValue(i.Scope)} }},
+			{ByTag, func(i *secgroup.Instance) []string { return tagged(i.Scope, i.Tags) }},
 			{ByHost, func(i *secgroup.Instance) []string { return []string{i.Host} }},
 			{ByReserv, func(i *secgroup.Instance) []string { return []string{i.Reservation} }},
 		},
 	}
 	prefixListSchema = schema[secgroup.PrefixList]{
 		kind: PrefixLists, id: func(l *secgroup.PrefixList) string { return l.ID },
+		born: func(l *secgroup.PrefixList) time.Time { return l.Created },
 		indexes: []index[secgroup.PrefixList]{
 			{ByScope, func(l *secgroup.PrefixList) []string { return []string{ScopeValue(l.Scope)} }},
 		},
@@ -165,6 +195,7 @@ var (
 	}
 	peeringSchema = schema[secgroup.Peering]{
 		kind: Peerings, id: func(p *secgroup.Peering) string { return p.ID },
+		born: func(p *secgroup.Peering) time.Time { return p.Created },
 		indexes: []index[secgroup.Peering]{
 			{ByScope, func(p *secgroup.Peering) []string {
 				return distinct(ScopeValue(p.Requester.Scope), ScopeValue(p.Accepter.Scope))
@@ -174,6 +205,7 @@ var (
 	}
 	routeTableSchema = schema[secgroup.RouteTable]{
 		kind: RouteTables, id: func(t *secgroup.RouteTable) string { return t.ID },
+		born: func(t *secgroup.RouteTable) time.Time { return t.Created },
 		indexes: []index[secgroup.RouteTable]{
 			{ByScope, func(t *secgroup.RouteTable) []string { return []string{ScopeValue(t.Scope)} }},
 			{ByVPC, func(t *secgroup.RouteTable) []string { return []string{t.VPC} }},
@@ -188,6 +220,7 @@ var (
 	}
 	groupAssociationSchema = schema[secgroup.GroupAssociation]{
 		kind: GroupAssociations, id: func(a *secgroup.GroupAssociation) string { return GroupAssociationID(a.Group, a.VPC) },
+		born: func(a *secgroup.GroupAssociation) time.Time { return a.Created },
 		indexes: []index[secgroup.GroupAssociation]{
 			{ByScope, func(a *secgroup.GroupAssociation) []string { return []string{ScopeValue(a.Scope)} }},
 			{ByVPC, func(a *secgroup.GroupAssociation) []string { return []string{a.VPC} }},
@@ -210,15 +243,27 @@ func distinct(a, b string) []string {
 	return []string{a, b}
 }
 
-// peers returns the ids of one kind that a group's rules name, each once.
-func peers(g *secgroup.Group, id func(*secgroup.Peer) string) []string {
+// peers returns what a group's rules name, each once, in the order of the rules;
+// name returns "" for a rule that names nothing of the kind.
+func peers(g *secgroup.Group, name func(*secgroup.Peer) string) []string {
+	var values []string
 	seen := map[string]bool{}
 	for i := range g.Rules {
-		if id := id(&g.Rules[i].Peer); id != "" {
-			seen[id] = true
+		if v := name(&g.Rules[i].Peer); v != "" && !seen[v] {
+			seen[v] = true
+			values = append(values, v)
 		}
 	}
-	return slices.Collect(maps.Keys(seen))
+	return values
+}
+
+// tagged returns the values of ByTag of a row with these tags.
+func tagged(s secgroup.Scope, tags secgroup.Tags) []string {
+	var values []string
+	for _, t := range tags {
+		values = append(values, TagValue(s, t.Key, t.Value))
+	}
+	return values
 }
 
 // Snapshot is everything the store held at one revision.
@@ -287,15 +332,25 @@ func (s *Snapshot) tables() []anyTable {
 	}
 }
 
-// copy returns an independent snapshot; dirty non-nil makes its tables writable
-// and collects their changes. Callers hold the lock that serialises copying.
-func (s *Snapshot) copy(dirty map[Ref]any) *Snapshot {
-	c := *s
-	c.guards = s.guards.Copy()
-	for _, t := range c.tables() {
-		t.copyTo(dirty)
+// copy returns an independent snapshot; c non-nil makes its tables writable and
+// collects their changes. Callers hold the lock that serialises copying.
+func (s *Snapshot) copy(c *changes) *Snapshot {
+	next := *s
+	next.guards = s.guards.Copy()
+	for _, t := range next.tables() {
+		t.copyTo(c)
 	}
-	return &c
+	return &next
+}
+
+// table returns the table of a kind.
+func (s *Snapshot) table(kind Kind) (anyTable, error) {
+	for _, t := range s.tables() {
+		if t.kindOf() == kind {
+			return t, nil
+		}
+	}
+	return nil, fmt.Errorf("the store holds a %q, which this version does not know; use the version that wrote it", kind)
 }
 
 // load brings one stored entry in and returns its ref; ok is false for keys that
@@ -309,17 +364,21 @@ func (s *Snapshot) load(e store.Entry) (ref Ref, ok bool, err error) {
 		s.guards.Set(ref.ID, e.Revision)
 		return ref, false, nil
 	}
-	for _, t := range s.tables() {
-		if t.kindOf() == ref.Kind {
-			return ref, true, t.load(ref.ID, e.Value)
-		}
+	t, err := s.table(ref.Kind)
+	if err != nil {
+		return ref, false, err
 	}
-	return ref, false, fmt.Errorf("the store holds a %q, which this version does not know; use the version that wrote it", ref.Kind)
+	row, err := t.decode(ref.ID, e.Value)
+	if err != nil {
+		return ref, false, err
+	}
+	t.put(ref.ID, row)
+	return ref, true, nil
 }
 
-// encode returns the stored form of a row.
+// encode returns the stored form of a row, nil for a nil pointer.
 func encode(row any) ([]byte, error) {
-	if row == nil {
+	if reflect.ValueOf(row).IsNil() {
 		return nil, nil
 	}
 	return json.Marshal(row)

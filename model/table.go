@@ -6,8 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
-	"slices"
 	"strings"
+	"time"
 
 	"github.com/tidwall/btree"
 )
@@ -45,6 +45,7 @@ func refOf(key string) (r Ref, ok bool) {
 type schema[T any] struct {
 	kind    Kind
 	id      func(*T) string
+	born    func(*T) time.Time // nil: rows have no age, and are in the order of their ids
 	indexes []index[T]
 }
 
@@ -60,16 +61,30 @@ type index[T any] struct {
 type Table[T any] struct {
 	schema  *schema[T]
 	rows    *btree.Map[string, *T]
-	indexes []*btree.Set[string] // one per schema index, of value + "\x00" + id
-	dirty   map[Ref]any          // of the Tx this table belongs to; nil when read-only
+	indexes []*btree.BTreeG[entry] // one per schema index
+	changes *changes               // of the Tx this table belongs to; nil when read-only
 }
 
 func newTable[T any](s *schema[T]) Table[T] {
 	t := Table[T]{schema: s, rows: new(btree.Map[string, *T])}
 	for range s.indexes {
-		t.indexes = append(t.indexes, new(btree.Set[string]))
+		t.indexes = append(t.indexes, btree.NewBTreeGOptions(entry.before, btree.Options{NoLocks: true}))
 	}
 	return t
+}
+
+// entry is one row under one value of one index. Its strings are the row's own
+// where they can be.
+type entry struct {
+	value string
+	place Place
+}
+
+func (e entry) before(other entry) bool {
+	if c := strings.Compare(e.value, other.value); c != 0 {
+		return c < 0
+	}
+	return e.place.Compare(other.place) < 0
 }
 
 // Get returns the row, or nil.
@@ -88,18 +103,23 @@ func (t *Table[T]) All() iter.Seq[*T] {
 	}
 }
 
-// By yields the rows whose index has the value, ordered by id. It panics when
+// By yields the rows whose index has the value, ordered by Place. It panics when
 // the table has no such index: that is a bug.
-func (t *Table[T]) By(name, value string) iter.Seq[*T] {
+func (t *Table[T]) By(name, value string) iter.Seq[*T] { return t.After(name, value, Place{}) }
+
+// After is By from the first row behind a place on, in a time that does not
+// depend on how many are before it. The zero Place is before every row.
+func (t *Table[T]) After(name, value string, after Place) iter.Seq[*T] {
 	i := t.schema.index(name)
 	return func(yield func(*T) bool) {
-		prefix := value + "\x00"
-		t.indexes[i].Ascend(prefix, func(entry string) bool {
-			id, ok := strings.CutPrefix(entry, prefix)
-			if !ok {
+		t.indexes[i].Ascend(entry{value, after}, func(e entry) bool {
+			if e.value != value {
 				return false
 			}
-			row, _ := t.rows.Get(id)
+			if e.place == after {
+				return true
+			}
+			row, _ := t.rows.Get(e.place.ID)
 			return yield(row)
 		})
 	}
@@ -113,30 +133,49 @@ func (t *Table[T]) Has(name, value string) bool {
 	return false
 }
 
-// Put adds or replaces the row. It panics on a read-only table.
-func (t *Table[T]) Put(row *T) {
-	id := t.schema.id(row)
-	t.dirty[Ref{t.schema.kind, id}] = row // a nil map panics: this table is read-only
-	t.set(id, row)
+// Place returns where a row is in every listing: behind all that are older.
+func (t *Table[T]) Place(row *T) Place {
+	p := Place{ID: t.schema.id(row)}
+	if t.schema.born != nil {
+		if born := t.schema.born(row); !born.IsZero() {
+			p.Born = born.UnixNano()
+		}
+	}
+	return p
 }
+
+// Put adds or replaces the row. It panics on a read-only table.
+func (t *Table[T]) Put(row *T) { t.write(t.schema.id(row), row) }
 
 // Delete removes the row; an absent one is no error. It panics on a read-only
 // table.
 func (t *Table[T]) Delete(id string) {
-	if t.Get(id) == nil {
-		return
+	if t.Get(id) != nil {
+		t.write(id, nil)
 	}
-	t.dirty[Ref{t.schema.kind, id}] = nil
-	t.set(id, nil)
 }
 
-// set replaces the row and its index entries; nil removes both.
-func (t *Table[T]) set(id string, row *T) {
-	old, _ := t.rows.Get(id)
+func (t *Table[T]) write(id string, row *T) {
+	if t.changes == nil {
+		panic("model: " + string(t.schema.kind) + " " + id + " is written in a table that is read-only")
+	}
+	t.changes.note(t, Ref{t.schema.kind, id}, t.set(id, row), row)
+}
+
+// set replaces the row and its index entries, and returns the row before; nil is
+// none.
+func (t *Table[T]) set(id string, row *T) (old *T) {
 	if row == nil {
-		t.rows.Delete(id)
+		old, _ = t.rows.Delete(id)
 	} else {
-		t.rows.Set(id, row)
+		old, _ = t.rows.Set(id, row)
+	}
+	var was, is Place
+	if old != nil {
+		was = t.Place(old)
+	}
+	if row != nil {
+		is = t.Place(row)
 	}
 	for i, ix := range t.schema.indexes {
 		var before, after []string
@@ -146,31 +185,28 @@ func (t *Table[T]) set(id string, row *T) {
 		if row != nil {
 			after = ix.values(row)
 		}
-		t.reindex(t.indexes[i], id, before, after)
+		reindex(t.indexes[i], was, is, before, after)
 	}
+	return old
 }
 
-// reindex replaces a row's entries in one index. What most changes of a row leave
-// as it was, they cost nothing: a group has an entry for each of its rules.
-func (t *Table[T]) reindex(ix *btree.Set[string], id string, before, after []string) {
-	if slices.Equal(before, after) {
-		return
+// reindex replaces a row's entries in one index. What a change leaves as it was
+// costs next to nothing: a group has an entry for each of its rules, and most
+// changes add or remove one.
+func reindex(ix *btree.BTreeG[entry], was, is Place, before, after []string) {
+	if was == is {
+		for len(before) > 0 && len(after) > 0 && before[0] == after[0] {
+			before, after = before[1:], after[1:]
+		}
+		for len(before) > 0 && len(after) > 0 && before[len(before)-1] == after[len(after)-1] {
+			before, after = before[:len(before)-1], after[:len(after)-1]
+		}
 	}
-	stays := make(map[string]bool, len(before))
 	for _, v := range before {
-		stays[v] = false
+		ix.Delete(entry{v, was})
 	}
 	for _, v := range after {
-		if _, had := stays[v]; had {
-			stays[v] = true
-		} else {
-			ix.Insert(v + "\x00" + id)
-		}
-	}
-	for v, stays := range stays {
-		if !stays {
-			ix.Delete(v + "\x00" + id)
-		}
+		ix.Set(entry{v, is})
 	}
 }
 
@@ -183,37 +219,43 @@ func (s *schema[T]) index(name string) int {
 	panic(fmt.Sprintf("model: table %s has no index %q", s.kind, name))
 }
 
-// anyTable is a table whose row type is not known: what loading and following
-// need.
+// anyTable is a table whose row type is not known: what loading, following and
+// taking back need.
 type anyTable interface {
 	kindOf() Kind
-	load(id string, value []byte) error
-	copyTo(dirty map[Ref]any)
+	decode(id string, value []byte) (row any, err error)
+	put(id string, row any)
+	copyTo(c *changes)
+	freeze()
 }
 
 func (t *Table[T]) kindOf() Kind { return t.schema.kind }
 
-// load takes a row as the store has it; nil removes it.
-func (t *Table[T]) load(id string, value []byte) error {
+// decode returns a row from its stored form; nil stands for none.
+func (t *Table[T]) decode(id string, value []byte) (any, error) {
 	if value == nil {
-		t.set(id, nil)
-		return nil
+		return (*T)(nil), nil
 	}
 	row := new(T)
 	if err := json.Unmarshal(value, row); err != nil {
-		return fmt.Errorf("read %s %s: %w", t.schema.kind, id, err)
+		return nil, fmt.Errorf("read %s %s: %w", t.schema.kind, id, err)
 	}
-	t.set(id, row)
-	return nil
+	return row, nil
 }
 
+// put takes what decode or note returned.
+func (t *Table[T]) put(id string, row any) { t.set(id, row.(*T)) }
+
 // copyTo makes the table independent of the one it was copied from.
-func (t *Table[T]) copyTo(dirty map[Ref]any) {
+func (t *Table[T]) copyTo(c *changes) {
 	t.rows = t.rows.Copy()
-	indexes := make([]*btree.Set[string], len(t.indexes))
+	indexes := make([]*btree.BTreeG[entry], len(t.indexes))
 	for i, ix := range t.indexes {
 		indexes[i] = ix.Copy()
 	}
 	t.indexes = indexes
-	t.dirty = dirty
+	t.changes = c
 }
+
+// freeze makes the table read-only.
+func (t *Table[T]) freeze() { t.changes = nil }

@@ -4,7 +4,6 @@ package ec2
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"github.com/hedgeward/hedgeward/awsapi"
@@ -87,6 +86,10 @@ func (s *Service) describeSecurityGroups(c *awsapi.Call, in *ec2types.DescribeSe
 	if err != nil {
 		return nil, err
 	}
+	after, ok := cursor.place()
+	if !ok {
+		return nil, groupPaging.badToken(*in.NextToken)
+	}
 	for _, id := range in.GroupIds {
 		if err := secgroup.CheckID(secgroup.GroupPrefix, id, badGroupID); err != nil {
 			return nil, err
@@ -99,36 +102,40 @@ func (s *Service) describeSecurityGroups(c *awsapi.Call, in *ec2types.DescribeSe
 	}
 	return func(context.Context) (*ec2types.DescribeSecurityGroupsResult, error) {
 		snap := s.control.Read()
-		groups, err := candidates(snap, scopeOf(c), in)
-		if err != nil {
-			return nil, err
+		rows := groupFinder.rows(snap, scopeOf(c), in.Filters, after)
+		if len(in.GroupIds)+len(in.GroupNames) > 0 {
+			named, err := control.SecurityGroups(snap, scopeOf(c), in.GroupIds, in.GroupNames)
+			if err != nil {
+				return nil, err
+			}
+			rows = aged(&snap.Groups, named, after)
 		}
 		if badFilter != nil {
 			return nil, badFilter
 		}
-		shown, token := list(cursor, groups, match, groupAge,
+		shown, token := walk(cursor, rows, match, func(g *secgroup.Group) string { return snap.Groups.Place(g).Key() },
 			func(g *secgroup.Group) ec2types.SecurityGroup { return s.showGroup(snap, g) })
 		return &ec2types.DescribeSecurityGroupsResult{SecurityGroups: shown, NextToken: token}, nil
 	}, nil
 }
 
-// candidates returns the groups that a request may show: the named ones, or all,
-// of which a filter by VPC leaves those of its index.
-func candidates(snap *model.Snapshot, scope secgroup.Scope, in *ec2types.DescribeSecurityGroupsRequest) ([]*secgroup.Group, error) {
-	if len(in.GroupIds)+len(in.GroupNames) > 0 {
-		return control.SecurityGroups(snap, scope, in.GroupIds, in.GroupNames)
-	}
-	for _, f := range in.Filters {
-		if deref(f.Name) != "vpc-id" || len(f.Values) != 1 || strings.ContainsAny(f.Values[0], `*?\`) {
-			continue
-		}
-		there := slices.Collect(snap.Groups.By(model.ByVPC, f.Values[0]))
-		return slices.DeleteFunc(there, func(g *secgroup.Group) bool { return g.Scope != scope }), nil
-	}
-	return slices.Collect(snap.Groups.By(model.ByScope, model.ScopeValue(scope))), nil
+var groupFinder = finder[secgroup.Group]{
+	table: func(snap *model.Snapshot) *model.Table[secgroup.Group] { return &snap.Groups },
+	scope: func(g *secgroup.Group) secgroup.Scope { return g.Scope },
+	by: []way{
+		{"group-id", theirIDs, itself},
+		{"ip-permission.group-id", model.ByReferenced, itself}, {"egress.ip-permission.group-id", model.ByReferenced, itself},
+		{"ip-permission.cidr", model.ByBlock, blockValue}, {"egress.ip-permission.cidr", model.ByBlock, blockValue},
+		{"ip-permission.ipv6-cidr", model.ByBlock, blockValue}, {"egress.ip-permission.ipv6-cidr", model.ByBlock, blockValue},
+		{"ip-permission.prefix-list-id", model.ByPrefixList, itself}, {"egress.ip-permission.prefix-list-id", model.ByPrefixList, itself},
+		tagWay,
+		{"vpc-id", model.ByVPC, itself},
+	},
 }
 
-// groupAge is a group's place in listings.
+func blockValue(scope secgroup.Scope, _, block string) string { return model.BlockValue(scope, block) }
+
+// groupAge is a group's place in listings that are made of other things.
 func groupAge(g *secgroup.Group) string { return sortKey(g.Created, g.ID) }
 
 // showGroup returns a group as results show it.

@@ -138,15 +138,19 @@ func pageBy[T any](c cursor, items []T, key func(T) string, weight func(T) int) 
 	total := 0
 	for i := range entries {
 		if total += weight(entries[i].item); c.limit > 0 && total > c.limit && i > 0 {
-			token := base64.RawURLEncoding.EncodeToString([]byte(c.digest + entries[i-1].key))
-			return sorted[:i], &token
+			return sorted[:i], c.next(entries[i-1].key)
 		}
 		sorted[i] = entries[i].item
 	}
 	return sorted, nil
 }
 
-// list is what every Describe does with the rows it may show: drop those that the
+// next returns the token of the page behind the item with that key.
+func (c cursor) next(key string) *string {
+	return new(base64.RawURLEncoding.EncodeToString([]byte(c.digest + key)))
+}
+
+// list is what most Describes do with the rows it may show: drop those that the
 // filters do not match, cut out the page, spell the rest. It uses rows up.
 func list[T, Out any](c cursor, rows []*T, match func(*T) bool, key func(*T) string, show func(*T) Out) ([]Out, *string) {
 	found, next := page(c, slices.DeleteFunc(rows, func(row *T) bool { return !match(row) }), key)

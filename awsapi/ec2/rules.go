@@ -5,7 +5,6 @@ package ec2
 import (
 	"context"
 	"strconv"
-	"strings"
 
 	"github.com/hedgeward/hedgeward/awsapi"
 	"github.com/hedgeward/hedgeward/awsapi/ec2/ec2types"
@@ -54,45 +53,24 @@ func (s *Service) describeSecurityGroupRules(c *awsapi.Call, in *ec2types.Descri
 	if err != nil {
 		return nil, err
 	}
+	after, ok := parseRulePlace(cursor.after)
+	if !ok {
+		return nil, rulePaging.badToken(*in.NextToken)
+	}
 	return func(context.Context) (*ec2types.DescribeSecurityGroupRulesResult, error) {
 		snap := s.control.Read()
-		rules, err := control.SecurityGroupRules(snap, scopeOf(c), in.SecurityGroupRuleIds)
+		rules, err := listRules(snap, scopeOf(c), in, after)
 		if err != nil {
 			return nil, err
 		}
-		byAge := func(r *control.GroupRule) string { return sortKey(r.Rule.Created, r.Rule.ID) }
-		shown, token := list(cursor, rules, match, byAge, func(r *control.GroupRule) ec2types.SecurityGroupRule {
-			out := s.showRule(snap, r.Group, r.Rule)
-			out.Tags = tagSetOrEmpty(r.Rule.Tags)
-			return out
-		})
+		shown, token := walk(cursor, rules, match, func(r *control.GroupRule) string { return placeOfRule(snap, r).key() },
+			func(r *control.GroupRule) ec2types.SecurityGroupRule {
+				out := s.showRule(snap, r.Group, r.Rule)
+				out.Tags = tagSetOrEmpty(r.Rule.Tags)
+				return out
+			})
 		return &ec2types.DescribeSecurityGroupRulesResult{SecurityGroupRules: shown, NextToken: token}, nil
 	}, nil
-}
-
-// listedRuleFilters are those of DescribeSecurityGroupRules.
-var listedRuleFilters = filters[control.GroupRule]{
-	names: map[string]func(*control.GroupRule) []string{
-		"group-id":               one(func(r *control.GroupRule) string { return r.Group.ID }),
-		"security-group-rule-id": one(func(r *control.GroupRule) string { return r.Rule.ID }),
-	},
-	tags: func(r *control.GroupRule) secgroup.Tags { return r.Rule.Tags },
-}
-
-// compileRuleFilters refuses, beside unknown filters, groups whose ids are
-// malformed; patterns are not ids.
-func compileRuleFilters(in []ec2types.Filter) (func(*control.GroupRule) bool, error) {
-	for i := range in {
-		if deref(in[i].Name) != "group-id" {
-			continue
-		}
-		for _, v := range in[i].Values {
-			if !secgroup.WellFormed(secgroup.GroupPrefix, v) && !strings.ContainsAny(v, "*?") {
-				return nil, secgroup.Errorf(badGroupID, "The security group ID '%s' is malformed", v)
-			}
-		}
-	}
-	return listedRuleFilters.compile(in)
 }
 
 // checkRuleIDs checks the form of rule ids, which is a loose one.
