@@ -142,6 +142,9 @@ func (a *Agent) try(object string, do func() error) {
 		delete(a.redo, object)
 		return
 	}
+	if a.ctx != nil && a.ctx.Err() != nil {
+		return // the agent stops: its successor begins with everything that is left
+	}
 	if old := a.faults[object]; old == nil || old.Error() != err.Error() {
 		a.cfg.Log.Error("cannot bring in line; what was in force stays", "object", object, "error", err)
 	}
