@@ -43,6 +43,8 @@ type blink struct {
 	extra   string    // joins and leaves; admits nothing that is streamed
 	clients string    // the client's; referred to by web
 	others  string    // referred to as well; the client is never a member
+	turns   [2]string // the client is in one of them; web admits that one on openTurn, the other on shutTurn
+	turn    int       // which
 	list    string    // prefix list that web admits
 
 	version int64           // of list
@@ -50,6 +52,12 @@ type blink struct {
 	entries map[string]bool // unrelated entries of list
 	members []string        // interfaces that come and go
 }
+
+// Ports of the lanes of takeTurns.
+const (
+	openTurn = 87
+	shutTurn = 88
+)
 
 // blinkRate is datagrams a second and lane: one every millisecond or two.
 const blinkRate = 600
@@ -67,6 +75,8 @@ func newBlink(t *testing.T, s *rig.Server, seed uint64) *blink {
 			{what: "new flows, by prefix list", port: 84, fresh: true, open: true},
 			{what: "no rule", port: 85, fresh: true},
 			{what: "a rule for a group that the client is not in", port: 86, fresh: true},
+			{what: "a rule for one of two groups that the client is in by turns", port: openTurn, fresh: true, open: true},
+			{what: "a rule for the other one", port: shutTurn, fresh: true},
 		},
 	}
 	b.extra, b.clients, b.others = b.group("extra"), b.group("clients"), b.group("others")
@@ -93,7 +103,35 @@ func newBlink(t *testing.T, s *rig.Server, seed uint64) *blink {
 	}
 	g := b.run(b.web[0], b.clients)
 	b.server, b.client = g[0], g[1]
+	for i := range b.turns {
+		b.turns[i] = b.group(fmt.Sprint("turn", i))
+	}
+	b.join(b.client, b.clients, b.turns[0])
+	b.eachWeb(b.allow, openTurn, b.turns[0])
+	b.eachWeb(b.allow, shutTurn, b.turns[1])
 	return b
+}
+
+// eachWeb allows or revokes a port of a peer in both groups of the server.
+func (b *blink) eachWeb(do func(string, []types.IpPermission), port int32, peer string) {
+	b.t.Helper()
+	for _, web := range b.web {
+		do(web, permission("udp", port, port, peer))
+	}
+}
+
+// takeTurns moves the client from one group to the other, and the rules with it,
+// in an order in which what is open is always open and what is shut always shut.
+// Changes that lie so close together reach the host as one.
+func (b *blink) takeTurns() {
+	b.t.Helper()
+	was, next := b.turns[b.turn], b.turns[1-b.turn]
+	b.turn = 1 - b.turn
+	b.eachWeb(b.allow, openTurn, next)
+	b.eachWeb(b.revoke, shutTurn, next)
+	b.join(b.client, b.clients, next)
+	b.eachWeb(b.revoke, openTurn, was)
+	b.eachWeb(b.allow, shutTurn, was)
 }
 
 // start opens the sinks and then the streams.
@@ -152,13 +190,13 @@ func (b *blink) finish() {
 // change makes one random change that touches no datagram's fate.
 func (b *blink) change() {
 	b.t.Helper()
-	switch b.rnd.IntN(8) {
+	switch b.rnd.IntN(9) {
 	case 0, 1, 2:
 		b.toggleRule()
 	case 3:
 		b.regroupServer()
 	case 4:
-		groups := [][]string{{b.clients}, {b.clients, b.extra}}
+		groups := [][]string{{b.clients, b.turns[b.turn]}, {b.clients, b.turns[b.turn], b.extra}}
 		b.join(b.client, groups[b.rnd.IntN(len(groups))]...)
 	case 5:
 		b.comeOrGo()
@@ -166,6 +204,8 @@ func (b *blink) change() {
 		b.regroupMember()
 	case 7:
 		b.toggleEntry()
+	case 8:
+		b.takeTurns()
 	}
 }
 
