@@ -44,6 +44,17 @@ func FactsOf(snap *model.Snapshot, scope secgroup.Scope, id string) Facts {
 	case InstanceType:
 		i := snap.Instances.Get(id)
 		f.VPC, f.Subnet = i.VPC, i.Subnet
+	case RouteTableType:
+		t, _ := routeTableOf(snap, scope, id) // found above
+		f.VPC = t.VPC
+	case PeeringType:
+		f.VPC = snap.Peerings.Get(id).Side(scope).VPC
+	case InternetGatewayType:
+		f.VPC = snap.InternetGateways.Get(id).VPC
+	case ElasticIPType:
+		if i := snap.Interfaces.Get(snap.ElasticIPs.Get(id).Interface); i != nil {
+			f.VPC, f.Subnet = i.VPC, i.Subnet
+		}
 	}
 	return f
 }
@@ -57,6 +68,30 @@ func AttachedBy(snap *model.Snapshot, scope secgroup.Scope, attachment string) (
 		}
 	}
 	return "", ""
+}
+
+// AllocationOf returns the Elastic IP address in the scope that an association's
+// id or the address itself names, "" for none.
+func AllocationOf(snap *model.Snapshot, scope secgroup.Scope, text string) string {
+	if e := addressAssociation(snap, scope, text); e != nil {
+		return e.ID
+	}
+	for e := range snap.ElasticIPs.By(model.ByPublic, text) {
+		if e.Scope == scope {
+			return e.ID
+		}
+	}
+	return ""
+}
+
+// RouteTableWith returns the route table that an association in the scope is of,
+// "" for none.
+func RouteTableWith(snap *model.Snapshot, scope secgroup.Scope, association string) string {
+	t, _, err := findRouteAssociation(snap, scope, association)
+	if err != nil {
+		return ""
+	}
+	return t.ID
 }
 
 // BlockOf returns the VPC or the subnet that has an address block under this id,

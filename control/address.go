@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/hedgeward/hedgeward/flow"
 	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/secgroup"
 )
@@ -22,12 +23,26 @@ type Addressing struct {
 	MoreIPv4  int          // further IPv4 addresses, any free ones
 	IPv6      []netip.Addr
 	MoreIPv6  *int // IPv6 addresses, any free ones; nil with no IPv6 leaves it to the subnet
+
+	Delegated [flow.NumFamilies]Delegation
+}
+
+// Delegation is what prefixes of one family an interface is to have.
+type Delegation struct {
+	Prefixes []netip.Prefix
+	More     int // further ones, any free ones
 }
 
 // fixed reports whether a particular address is asked for: only one interface
 // can have it.
 func (a *Addressing) fixed() bool {
-	return a.Primary.IsValid() || len(a.Secondary) > 0 || len(a.IPv6) > 0
+	return a.Primary.IsValid() || len(a.Secondary) > 0 || len(a.IPv6) > 0 ||
+		len(a.Delegated[flow.IPv4].Prefixes) > 0 || len(a.Delegated[flow.IPv6].Prefixes) > 0
+}
+
+// Prefixed reports whether there are to be delegated prefixes.
+func (a *Addressing) Prefixed() bool {
+	return slices.ContainsFunc(a.Delegated[:], func(d Delegation) bool { return len(d.Prefixes)+d.More > 0 })
 }
 
 // maxAddresses is the number of addresses per family that an interface can have
@@ -58,7 +73,7 @@ func addresses(tx *model.Tx, subnet *secgroup.Subnet, a *Addressing) (ipv4, ipv6
 		if !a.Primary.IsValid() {
 			more++
 		}
-		if ipv4, err = fromBlock(tx, subnet.VPC, subnet.CIDR, wanted, more); err != nil {
+		if ipv4, err = fromBlock(tx, subnet.VPC, subnet.CIDR, wanted, more, a.Delegated[flow.IPv4].Prefixes); err != nil {
 			return nil, nil, err
 		}
 		if !a.Primary.IsValid() { // the chosen ones come last
@@ -79,13 +94,31 @@ func addresses(tx *model.Tx, subnet *secgroup.Subnet, a *Addressing) (ipv4, ipv6
 	if subnet.IPv6 == nil {
 		return nil, nil, errNoIPv6Block
 	}
-	ipv6, err = fromBlock(tx, subnet.VPC, subnet.IPv6.Prefix, a.IPv6, more)
+	ipv6, err = fromBlock(tx, subnet.VPC, subnet.IPv6.Prefix, a.IPv6, more, a.Delegated[flow.IPv6].Prefixes)
 	return ipv4, ipv6, err
 }
 
+// delegations chooses the prefixes of a new interface that has the addresses.
+func delegations(tx *model.Tx, subnet *secgroup.Subnet, a *Addressing, i *secgroup.Interface) (err error) {
+	for _, f := range []flow.Family{flow.IPv4, flow.IPv6} {
+		d := a.Delegated[f]
+		if len(d.Prefixes)+d.More == 0 {
+			continue
+		}
+		block, err := blockOf(subnet, f)
+		if err != nil {
+			return err
+		}
+		if *heldPrefixes(i, f), err = delegate(tx, subnet, block, *held(i, f), d.Prefixes, d.More); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // fromBlock returns the wanted addresses, checked, and more free ones after
-// them.
-func fromBlock(tx *model.Tx, vpc string, block netip.Prefix, wanted []netip.Addr, more int) ([]netip.Addr, error) {
+// them, which are in none of the prefixes that the interface is to have, too.
+func fromBlock(tx *model.Tx, vpc string, block netip.Prefix, wanted []netip.Addr, more int, avoid []netip.Prefix) ([]netip.Addr, error) {
 	if len(wanted)+more > maxAddresses {
 		return nil, errManyAddresses
 	}
@@ -98,13 +131,15 @@ func fromBlock(tx *model.Tx, vpc string, block netip.Prefix, wanted []netip.Addr
 			return nil, secgroup.Errorf("InvalidParameterValue", "Address %s is in subnet's reserved address range", a)
 		case slices.Contains(out, a):
 			return nil, secgroup.Errorf("InvalidParameterValue", "Address %s is specified more than once", a)
-		case tx.Interfaces.Has(model.ByAddress, model.AddressValue(vpc, a.String())):
-			return nil, secgroup.Errorf("InvalidIPAddress.InUse", "The specified address is already in use")
+		case taken(tx, vpc, a):
+			return nil, errAddressInUse
 		}
 		out = append(out, a)
 	}
 	for range more {
-		a, ok := freeAddress(tx, vpc, block, out)
+		a, ok := drawAddress(block, func(a netip.Addr) bool {
+			return !slices.Contains(out, a) && !taken(tx, vpc, a) && !slices.ContainsFunc(avoid, func(p netip.Prefix) bool { return p.Contains(a) })
+		})
 		if !ok {
 			return nil, errNoFreeAddress
 		}
@@ -132,18 +167,17 @@ func reserved(block netip.Prefix, a netip.Addr) bool {
 	return !block.Contains(a.Next())
 }
 
-// probes is how often freeAddress guesses before it searches. A block that is
+// probes is how often drawAddress guesses before it searches. A block that is
 // seven eighths full defeats all guesses once in ten draws.
 const probes = 16
 
-// freeAddress returns an address of block that no interface of the VPC has and
-// that is not in also. It draws at random, as EC2's addresses look, and searches
-// from a random place when the block is nearly full. ok is false when the block
-// is full.
-func freeAddress(tx *model.Tx, vpc string, block netip.Prefix, also []netip.Addr) (a netip.Addr, ok bool) {
+// drawAddress returns an address of block that is not reserved and free. It draws
+// at random, as EC2's addresses look, and searches from a random place when the
+// block is nearly full. ok is false when the block is full.
+func drawAddress(block netip.Prefix, isFree func(netip.Addr) bool) (a netip.Addr, ok bool) {
 	free := func(n uint64) bool {
 		a = nth(block, reservedFirst+n)
-		return !slices.Contains(also, a) && !tx.Interfaces.Has(model.ByAddress, model.AddressValue(vpc, a.String()))
+		return isFree(a)
 	}
 	// Of an IPv6 block only the last 63 bits vary: no store holds so many.
 	bits := min(block.Addr().BitLen()-block.Bits(), 63)
@@ -181,6 +215,14 @@ func nth(block netip.Prefix, n uint64) netip.Addr {
 		return a
 	}
 	return netip.AddrFrom16(b).Unmap()
+}
+
+// taken reports whether an interface of the VPC has the address, by itself or in a
+// delegated prefix.
+func taken(tx *model.Tx, vpc string, a netip.Addr) bool {
+	around, _ := a.Prefix(delegatedBits(a))
+	return tx.Interfaces.Has(model.ByAddress, model.AddressValue(vpc, a.String())) ||
+		tx.Interfaces.Has(model.ByPrefix, model.AddressValue(vpc, around.String()))
 }
 
 // freeMAC returns a locally administered hardware address that is unique in the

@@ -17,8 +17,15 @@ import (
 type Assignment struct {
 	Family    flow.Family
 	Addresses []netip.Addr
-	More      int  // further ones, any free ones
-	Reassign  bool // take Addresses from the interfaces that have them as secondary ones
+	Further   int  // addresses, any free ones
+	Reassign  bool // take Addresses and prefixes from the interfaces that have them as secondary ones
+	Delegation
+}
+
+// Assigned is what an interface got: what was named, then what was chosen.
+type Assigned struct {
+	Addresses []netip.Addr
+	Prefixes  []netip.Prefix
 }
 
 // held returns the interface's addresses of a family, for reading and changing.
@@ -42,65 +49,104 @@ func blockOf(n *secgroup.Subnet, f flow.Family) (netip.Prefix, error) {
 	return n.CIDR, nil
 }
 
-// AssignAddresses gives an interface further addresses, whatever its instance
-// does, and returns them: those named, then those chosen. One that it has
-// already is none more (docs/spec/ec2-api.md section 5.5).
+// AssignAddresses gives an interface further addresses and prefixes, whatever its
+// instance does, and returns them. What it has already is none more
+// (docs/spec/ec2-api.md section 5.5).
 //
 // Errors: InvalidNetworkInterfaceID.NotFound, InvalidParameterValue,
 // InvalidIPAddress.InUse, InsufficientFreeAddressesInSubnet,
-// PrivateIpAddressLimitExceeded, OperationNotPermitted.
-func (s *Service) AssignAddresses(ctx context.Context, caller Caller, iface string, a Assignment) (assigned []netip.Addr, err error) {
+// InsufficientCidrBlocks, PrivateIpAddressLimitExceeded, OperationNotPermitted.
+func (s *Service) AssignAddresses(ctx context.Context, caller Caller, iface string, a Assignment) (assigned Assigned, err error) {
 	err = s.write(ctx, caller.Scope, func(tx *model.Tx) error {
 		was, err := ownInterface(tx, caller.Scope, iface)
 		if err != nil {
 			return err
 		}
-		block, err := blockOf(tx.Subnets.Get(was.Subnet), a.Family)
+		subnet := tx.Subnets.Get(was.Subnet)
+		block, err := blockOf(subnet, a.Family)
 		if err != nil {
 			return err
 		}
 		i := *was
-		has := *held(&i, a.Family)
-		var wanted []netip.Addr
-		for _, addr := range a.Addresses {
-			if slices.Contains(has, addr) {
-				continue
-			}
-			if wanted = append(wanted, addr); a.Reassign {
-				if err := takeAway(tx, caller.Scope, i.VPC, addr); err != nil {
-					return err
-				}
-			}
+		has, hasPrefixes := *held(&i, a.Family), *heldPrefixes(&i, a.Family)
+		addrs, err := news(a.Addresses, has, a.Reassign, func(addr netip.Addr) error { return takeAway(tx, caller.Scope, &i, addr) })
+		if err != nil {
+			return err
 		}
-		added, err := fromBlock(tx, i.VPC, block, wanted, a.More)
+		prefixes, err := news(a.Prefixes, hasPrefixes, a.Reassign, func(p netip.Prefix) error { return takePrefix(tx, caller.Scope, &i, p) })
+		if err != nil {
+			return err
+		}
+		added, err := fromBlock(tx, i.VPC, block, addrs, a.Further, prefixes)
 		if err != nil {
 			return err
 		}
 		*held(&i, a.Family) = slices.Concat(has, added)
+		delegated, err := delegate(tx, subnet, block, *held(&i, a.Family), prefixes, a.More)
+		if err != nil {
+			return err
+		}
+		*heldPrefixes(&i, a.Family) = slices.Concat(hasPrefixes, delegated)
 		if err := roomFor(tx, &i); err != nil {
 			return err
 		}
-		assigned = slices.Concat(a.Addresses, added[len(wanted):])
+		assigned = Assigned{slices.Concat(a.Addresses, added[len(addrs):]), slices.Concat(a.Prefixes, delegated[len(prefixes):])}
 		tx.Interfaces.Put(&i)
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return Assigned{}, err
 	}
 	return assigned, nil
 }
 
-// takeAway takes a secondary IPv4 address from the interface of the VPC that has
+// news returns what of wanted an interface does not have yet. With reassign it
+// first takes that from where it is.
+func news[T comparable](wanted, has []T, reassign bool, take func(T) error) ([]T, error) {
+	var out []T
+	for _, w := range wanted {
+		if slices.Contains(has, w) {
+			continue
+		}
+		if out = append(out, w); reassign {
+			if err := take(w); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}
+
+// ownerOf returns the other interface of the VPC that an index names, nil for
+// none, if the scope may change it.
+func ownerOf(tx *model.Tx, scope secgroup.Scope, to *secgroup.Interface, index, text string) (*secgroup.Interface, error) {
+	for owner := range tx.Interfaces.By(index, model.AddressValue(to.VPC, text)) {
+		return ownInterface(tx, scope, owner.ID)
+	}
+	return nil, nil
+}
+
+// takePrefix takes a delegated prefix from the other interface of the VPC that has
 // it, if one does.
-func takeAway(tx *model.Tx, scope secgroup.Scope, vpc string, addr netip.Addr) error {
-	var owner *secgroup.Interface
-	for i := range tx.Interfaces.By(model.ByAddress, model.AddressValue(vpc, addr.String())) {
-		owner = i
-	}
+func takePrefix(tx *model.Tx, scope secgroup.Scope, to *secgroup.Interface, p netip.Prefix) error {
+	owner, err := ownerOf(tx, scope, to, model.ByPrefix, p.String())
 	if owner == nil {
-		return nil
+		return err
 	}
-	if _, err := ownInterface(tx, scope, owner.ID); err != nil {
+	c := *owner
+	for _, f := range []flow.Family{flow.IPv4, flow.IPv6} {
+		held := heldPrefixes(&c, f)
+		*held = slices.DeleteFunc(slices.Clone(*held), func(q netip.Prefix) bool { return q == p })
+	}
+	tx.Interfaces.Put(&c)
+	return nil
+}
+
+// takeAway takes a secondary IPv4 address from the other interface of the VPC that
+// has it, if one does.
+func takeAway(tx *model.Tx, scope secgroup.Scope, to *secgroup.Interface, addr netip.Addr) error {
+	owner, err := ownerOf(tx, scope, to, model.ByAddress, addr.String())
+	if owner == nil {
 		return err
 	}
 	if owner.Addresses[0] == addr {
@@ -108,6 +154,7 @@ func takeAway(tx *model.Tx, scope secgroup.Scope, vpc string, addr netip.Addr) e
 	}
 	c := *owner
 	c.Addresses = slices.DeleteFunc(slices.Clone(c.Addresses), func(a netip.Addr) bool { return a == addr })
+	freeElasticIP(tx, c.ID, addr)
 	tx.Interfaces.Put(&c)
 	return nil
 }
@@ -121,36 +168,45 @@ func roomFor(tx *model.Tx, i *secgroup.Interface) error {
 		name = tx.Instances.Get(i.Attachment.Instance).Type
 		limits, _ = InstanceTypeLimits(name)
 	}
-	return limits.check(name, 1, len(i.Addresses), len(i.IPv6))
+	ipv4, ipv6 := slots(i)
+	return limits.check(name, 1, ipv4, ipv6)
 }
 
-// UnassignAddresses takes addresses of one family from an interface. The primary
-// IPv4 address stays as long as the interface.
+// UnassignAddresses takes addresses and prefixes of one family from an interface.
+// The primary IPv4 address stays as long as the interface; a public address that
+// stood for one is free again.
 //
 // Errors: InvalidNetworkInterfaceID.NotFound, InvalidParameterValue,
 // OperationNotPermitted.
-func (s *Service) UnassignAddresses(ctx context.Context, caller Caller, iface string, f flow.Family, addrs []netip.Addr) error {
+func (s *Service) UnassignAddresses(ctx context.Context, caller Caller, iface string, f flow.Family, gone Assigned) error {
 	return s.write(ctx, caller.Scope, func(tx *model.Tx) error {
 		was, err := ownInterface(tx, caller.Scope, iface)
 		if err != nil {
 			return err
 		}
 		i := *was
-		left := slices.Clone(*held(&i, f))
-		for n, addr := range addrs {
-			at := slices.Index(left, addr)
-			switch {
-			case at < 0 && slices.Contains(addrs[:n], addr): // named twice
-			case at < 0:
-				return secgroup.Errorf("InvalidParameterValue", "Some of the specified addresses are not assigned to interface %s", iface)
-			case at == 0 && f == flow.IPv4:
-				return secgroup.Errorf("InvalidParameterValue", "Address %s is the primary address of interface %s and cannot be unassigned", addr, iface)
-			default:
-				left = slices.Delete(left, at, at+1)
-			}
+		if has := *held(&i, f); f == flow.IPv4 && len(has) > 0 && slices.Contains(gone.Addresses, has[0]) {
+			return secgroup.Errorf("InvalidParameterValue", "Address %s is the primary address of interface %s and cannot be unassigned", has[0], iface)
 		}
-		*held(&i, f) = left
+		if *held(&i, f), err = without(*held(&i, f), gone.Addresses, "addresses", iface); err != nil {
+			return err
+		}
+		if *heldPrefixes(&i, f), err = without(*heldPrefixes(&i, f), gone.Prefixes, "prefixes", iface); err != nil {
+			return err
+		}
+		for _, addr := range gone.Addresses {
+			freeElasticIP(tx, i.ID, addr)
+		}
 		tx.Interfaces.Put(&i)
 		return nil
 	})
+}
+
+// without returns has without gone, all of which must be there.
+func without[T comparable](has, gone []T, noun, iface string) ([]T, error) {
+	left := slices.DeleteFunc(slices.Clone(has), func(one T) bool { return slices.Contains(gone, one) })
+	if slices.ContainsFunc(gone, func(one T) bool { return !slices.Contains(has, one) }) {
+		return nil, secgroup.Errorf("InvalidParameterValue", "Some of the specified %s are not assigned to interface %s", noun, iface)
+	}
+	return left, nil
 }

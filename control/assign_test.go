@@ -18,7 +18,8 @@ func TestAssignAddresses(t *testing.T) {
 	i := f.create(InterfaceSpec{Subnet: n.subnet.ID, Addressing: primary})
 	other := f.create(InterfaceSpec{Subnet: n.subnet.ID, Addressing: Addressing{Primary: netip.MustParseAddr("10.0.0.20"), Secondary: addrs("10.0.0.21", "10.0.0.22")}})
 	assign := func(a Assignment) ([]netip.Addr, error) {
-		return f.AssignAddresses(t.Context(), f.Caller, i.ID, a)
+		got, err := f.AssignAddresses(t.Context(), f.Caller, i.ID, a)
+		return got.Addresses, err
 	}
 	have := func(id string, want ...string) {
 		t.Helper()
@@ -52,7 +53,7 @@ func TestAssignAddresses(t *testing.T) {
 	have(i.ID, "10.0.0.10", "10.0.0.11", "10.0.0.21")
 
 	unassign := func(texts ...string) error {
-		return f.UnassignAddresses(t.Context(), f.Caller, i.ID, flow.IPv4, addrs(texts...))
+		return f.UnassignAddresses(t.Context(), f.Caller, i.ID, flow.IPv4, Assigned{Addresses: addrs(texts...)})
 	}
 	refused(t, unassign("10.0.0.11", "10.0.0.10"), "InvalidParameterValue: Address 10.0.0.10 is the primary address of interface "+i.ID+" and cannot be unassigned")
 	refused(t, unassign("10.0.0.11", "10.0.0.99"), "InvalidParameterValue: Some of the specified addresses are not assigned to interface "+i.ID)
@@ -61,14 +62,14 @@ func TestAssignAddresses(t *testing.T) {
 	}
 	have(i.ID, "10.0.0.10", "10.0.0.21")
 
-	if got, err = assign(Assignment{More: 3}); err != nil || len(got) != 3 || len(f.Read().Interfaces.Get(i.ID).Addresses) != 5 {
+	if got, err = assign(Assignment{Further: 3}); err != nil || len(got) != 3 || len(f.Read().Interfaces.Get(i.ID).Addresses) != 5 {
 		t.Errorf("assigned %v, %v", got, err)
 	}
-	_, err = assign(Assignment{More: 46})
+	_, err = assign(Assignment{Further: 46})
 	refused(t, err, "PrivateIpAddressLimitExceeded: Number of private addresses will exceed limit.")
-	_, err = assign(Assignment{Family: flow.IPv6, More: 1})
+	_, err = assign(Assignment{Family: flow.IPv6, Further: 1})
 	refused(t, err, "InvalidParameterValue: The subnet does not have an IPv6 CIDR block associated")
-	_, err = f.AssignAddresses(t.Context(), f.Caller, "eni-00000000", Assignment{More: 1})
+	_, err = f.AssignAddresses(t.Context(), f.Caller, "eni-00000000", Assignment{Further: 1})
 	refused(t, err, "InvalidNetworkInterfaceID.NotFound: The networkInterface ID 'eni-00000000' does not exist")
 }
 
@@ -82,20 +83,21 @@ func TestAssignIPv6Addresses(t *testing.T) {
 	i := Attached(f.Read(), in.ID)[0]
 	assign := func(a Assignment) ([]netip.Addr, error) {
 		a.Family = flow.IPv6
-		return f.AssignAddresses(t.Context(), f.Caller, i.ID, a)
+		got, err := f.AssignAddresses(t.Context(), f.Caller, i.ID, a)
+		return got.Addresses, err
 	}
 	if _, err := assign(Assignment{Addresses: addrs("fd00:1::10")}); err != nil {
 		t.Fatal(err)
 	}
-	got, err := assign(Assignment{More: 1})
+	got, err := assign(Assignment{Further: 1})
 	if err != nil || len(got) != 1 || !n.subnet.IPv6.Prefix.Contains(got[0]) {
 		t.Fatalf("assigned %v, %v", got, err)
 	}
-	_, err = assign(Assignment{More: 1})
+	_, err = assign(Assignment{Further: 1})
 	refused(t, err, "PrivateIpAddressLimitExceeded: Number of private addresses will exceed limit.")
-	_, err = f.AssignAddresses(t.Context(), f.Caller, i.ID, Assignment{More: 2})
+	_, err = f.AssignAddresses(t.Context(), f.Caller, i.ID, Assignment{Further: 2})
 	refused(t, err, "PrivateIpAddressLimitExceeded: Number of private addresses will exceed limit.")
-	if err := f.UnassignAddresses(t.Context(), f.Caller, i.ID, flow.IPv6, append(got, addrs("fd00:1::10")...)); err != nil || len(f.Read().Interfaces.Get(i.ID).IPv6) != 0 {
+	if err := f.UnassignAddresses(t.Context(), f.Caller, i.ID, flow.IPv6, Assigned{Addresses: append(got, addrs("fd00:1::10")...)}); err != nil || len(f.Read().Interfaces.Get(i.ID).IPv6) != 0 {
 		t.Errorf("unassign: %v, left %v", err, f.Read().Interfaces.Get(i.ID).IPv6)
 	}
 }

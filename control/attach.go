@@ -4,6 +4,7 @@ package control
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 
 	"github.com/hedgeward/hedgeward/model"
@@ -49,7 +50,8 @@ func (s *Service) AttachNetworkInterface(ctx context.Context, caller Caller, ifa
 				"Instance '%s' already has an interface attached at device index '%d'.", instance, device)
 		}
 		limits, _ := InstanceTypeLimits(in.Type)
-		if err := limits.check(in.Type, len(attached)+1, len(i.Addresses), len(i.IPv6)); err != nil {
+		ipv4, ipv6 := slots(i)
+		if err := limits.check(in.Type, len(attached)+1, ipv4, ipv6); err != nil {
 			return err
 		}
 		c := *i
@@ -101,7 +103,7 @@ func (s *Service) DetachNetworkInterface(ctx context.Context, caller Caller, att
 				"The network interface at device index 0 and networkCard index 0 cannot be detached.")
 		}
 		c := *i
-		c.Attachment = nil
+		c.Attachment, c.AutoPublic, c.Public = nil, false, netip.Addr{}
 		tx.Interfaces.Put(&c)
 		return nil
 	})

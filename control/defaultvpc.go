@@ -36,8 +36,8 @@ func (s *Service) EnsureRegion(ctx context.Context, scope secgroup.Scope) error 
 		}
 		born := &secgroup.AccountRegion{Scope: scope, DHCPOptions: newID("dopt"), Created: s.now().UTC()}
 		tx.AccountRegions.Put(born)
-		putDefaultVPC(tx, born, region.Zones, born.Created)
-		return nil
+		_, err := s.putDefaultVPC(tx, born, region.Zones, born.Created)
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("prepare Region %s for account %s: %w", scope.Region, scope.Account, err)
@@ -45,8 +45,12 @@ func (s *Service) EnsureRegion(ctx context.Context, scope secgroup.Scope) error 
 	return nil
 }
 
-// putDefaultVPC stores a default VPC with a subnet in each zone.
-func putDefaultVPC(tx *model.Tx, born *secgroup.AccountRegion, zones []Zone, now time.Time) *secgroup.VPC {
+// everywhere is the block that a route for all other IPv4 addresses is for.
+var everywhere = netip.MustParsePrefix("0.0.0.0/0")
+
+// putDefaultVPC stores a default VPC with a subnet in each zone and an internet
+// gateway, to which its main route table sends what leaves the VPC.
+func (s *Service) putDefaultVPC(tx *model.Tx, born *secgroup.AccountRegion, zones []Zone, now time.Time) (*secgroup.VPC, error) {
 	v := newVPC(born, defaultBlock, now)
 	v.Default, v.DNSHostnames = true, true
 	putVPC(tx, v)
@@ -57,7 +61,15 @@ func putDefaultVPC(tx *model.Tx, born *secgroup.AccountRegion, zones []Zone, now
 		}
 		tx.Subnets.Put(newDefaultSubnet(v, zone, block, now))
 	}
-	return v
+	g, err := s.newGateway(tx, v.Scope, v.ID)
+	if err != nil {
+		return nil, err
+	}
+	tx.InternetGateways.Put(g)
+	main := *tx.MainRouteTable(v)
+	main.Routes = []secgroup.Route{{Destination: everywhere, Gateway: g.ID}}
+	tx.RouteTables.Put(&main)
+	return v, nil
 }
 
 func newDefaultSubnet(v *secgroup.VPC, zone Zone, block netip.Prefix, now time.Time) *secgroup.Subnet {
@@ -70,7 +82,7 @@ func newDefaultSubnet(v *secgroup.VPC, zone Zone, block netip.Prefix, now time.T
 // CreateDefaultVPC makes a default VPC where its owner deleted the first one
 // (docs/spec/ec2-api.md section 4.2).
 //
-// Errors: DefaultVpcAlreadyExists, VpcLimitExceeded.
+// Errors: DefaultVpcAlreadyExists, VpcLimitExceeded, InternetGatewayLimitExceeded.
 func (s *Service) CreateDefaultVPC(ctx context.Context, caller Caller) (made *secgroup.VPC, err error) {
 	region, _ := s.Region(caller.Region)
 	err = s.write(ctx, caller.Scope, func(tx *model.Tx) error {
@@ -80,10 +92,13 @@ func (s *Service) CreateDefaultVPC(ctx context.Context, caller Caller) (made *se
 		if full(&tx.VPCs, caller.Scope, s.quotas(tx.Snapshot, caller.Scope).VPCsPerRegion) {
 			return errManyVPCs
 		}
-		made = putDefaultVPC(tx, tx.AccountRegions.Get(model.ScopeID(caller.Scope)), region.Zones, s.now().UTC())
-		return nil
+		made, err = s.putDefaultVPC(tx, tx.AccountRegions.Get(model.ScopeID(caller.Scope)), region.Zones, s.now().UTC())
+		return err
 	})
-	return made, err
+	if err != nil {
+		return nil, err
+	}
+	return made, nil
 }
 
 // CreateDefaultSubnet makes the default subnet of a zone in the default VPC: the

@@ -25,6 +25,8 @@ func TestCreateDefaultVPC(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	refused(t, s.DeleteVPC(t.Context(), alice, first.ID), "DependencyViolation: The vpc '"+first.ID+"' has dependencies and cannot be deleted.")
+	cutOff(t, s, first.ID)
 	if err := s.DeleteVPC(t.Context(), alice, first.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -44,6 +46,22 @@ func TestCreateDefaultVPC(t *testing.T) {
 		if !n.DefaultForZone || !n.MapPublicIP || n.VPC != made.ID {
 			t.Errorf("subnet %+v", n)
 		}
+	}
+	g, main := s.Read().Gateway(made.ID), s.Read().MainRouteTable(made)
+	if g == nil || len(main.Routes) != 1 || main.Routes[0] != (secgroup.Route{Destination: everywhere, Gateway: g.ID}) || !s.Read().Active(main, &main.Routes[0]) {
+		t.Errorf("gateway %+v, main table %+v", g, main)
+	}
+}
+
+// cutOff takes the internet gateway of a VPC of alice's away.
+func cutOff(t *testing.T, s *Service, vpc string) {
+	t.Helper()
+	g := s.Read().Gateway(vpc)
+	if err := s.DetachInternetGateway(t.Context(), alice, g.ID, vpc); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.DeleteInternetGateway(t.Context(), alice, g.ID); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -4,6 +4,7 @@ package control
 
 import (
 	"context"
+	"slices"
 
 	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/secgroup"
@@ -64,11 +65,12 @@ func (s *Service) newInterface(tx *model.Tx, subnet *secgroup.Subnet, groups []s
 	if err != nil {
 		return nil, err
 	}
-	return &secgroup.Interface{
+	i := &secgroup.Interface{
 		Scope: subnet.Scope, ID: newID(secgroup.InterfacePrefix), VPC: subnet.VPC, Subnet: subnet.ID, MAC: freeMAC(tx, subnet.VPC),
 		Description: spec.Description, Addresses: ipv4, IPv6: ipv6, Groups: groups, SourceDestCheck: true,
 		Tracking: spec.Tracking, Tags: spec.Tags, Created: s.now().UTC(),
-	}, nil
+	}
+	return i, delegations(tx, subnet, &spec.Addressing, i)
 }
 
 var errManyInterfaces = secgroup.Errorf("NetworkInterfaceLimitExceeded",
@@ -100,9 +102,18 @@ func (s *Service) DeleteNetworkInterface(ctx context.Context, caller Caller, id 
 		if i.Attachment != nil {
 			return secgroup.Errorf("InvalidParameterValue", "Network interface '%s' is currently in use.", id)
 		}
-		tx.Interfaces.Delete(id)
+		deleteInterface(tx, id)
 		return nil
 	})
+}
+
+// deleteInterface removes an interface; addresses associated with it are free
+// again.
+func deleteInterface(tx *model.Tx, id string) {
+	for _, e := range slices.Collect(tx.ElasticIPs.By(model.ByInterface, id)) {
+		tx.ElasticIPs.Put(e.Free())
+	}
+	tx.Interfaces.Delete(id)
 }
 
 // ownInterface returns an interface that the caller may change: one of its own

@@ -34,6 +34,10 @@ type LaunchInterface struct {
 	Existing      string   // id of an interface to attach instead; InterfaceSpec is then not used
 	DeviceIndex   int
 	Keep          bool // stays when the instance ends
+	// Public gives the primary address a public one while the instance runs; nil
+	// leaves that to the subnet. Only the only interface of an instance can get one
+	// by the subnet, and only a new one at all.
+	Public *bool
 }
 
 // RunInstances makes instances that are wanted running; the host's agent makes
@@ -96,7 +100,7 @@ var errManyInstances = secgroup.Errorf("InstanceLimitExceeded",
 
 // short reports whether err means that there was no room for a further instance.
 func short(err error) bool {
-	return errors.Is(err, errNoFreeAddress) || errors.Is(err, errManyInterfaces) || errors.Is(err, errManyInstances)
+	return errors.Is(err, errNoFreeAddress) || errors.Is(err, errNoFreePrefix) || errors.Is(err, errNoPublicAddress) || errors.Is(err, errManyInterfaces) || errors.Is(err, errManyInstances)
 }
 
 // launch puts one instance with its interfaces.
@@ -117,10 +121,15 @@ func (s *Service) launch(tx *model.Tx, p *plan, index int) (*secgroup.Instance, 
 			c := *i
 			i = &c
 		}
-		if err := p.limits.check(in.Type, len(p.interfaces), len(i.Addresses), len(i.IPv6)); err != nil {
+		ipv4, ipv6 := slots(i)
+		if err := p.limits.check(in.Type, len(p.interfaces), ipv4, ipv6); err != nil {
 			return nil, err
 		}
 		i.Attachment = s.newAttachment(in.ID, planned.DeviceIndex, !planned.Keep)
+		i.AutoPublic = planned.public
+		if err := s.assignPublic(tx, i); err != nil {
+			return nil, err
+		}
 		tx.Interfaces.Put(i)
 	}
 	tx.Instances.Put(&in)

@@ -23,6 +23,7 @@ type plannedInterface struct {
 	subnet   *secgroup.Subnet
 	existing *secgroup.Interface // nil for a new one
 	groups   []string            // of a new one
+	public   bool                // a new one, whose primary address gets a public one
 }
 
 // plan checks that everything the launch names exists and fits together.
@@ -130,6 +131,10 @@ func (s *Service) planInterface(tx *model.Tx, scope secgroup.Scope, l *Launch, i
 			return p, err
 		}
 		ids = append(ids, g.ID)
+	}
+	p.public = p.subnet.MapPublicIP && len(l.Interfaces) == 1
+	if i.Public != nil {
+		p.public = *i.Public
 	}
 	p.groups, err = refusals.groups(tx, s.quotas(tx.Snapshot, scope), p.subnet, ids)
 	return p, err

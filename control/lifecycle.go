@@ -4,6 +4,7 @@ package control
 
 import (
 	"context"
+	"net/netip"
 
 	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/secgroup"
@@ -22,7 +23,7 @@ const userInitiated = "Client.UserInitiatedShutdown: User initiated shutdown"
 // addresses they have (docs/spec/ec2-api.md section 6.2). Those that run already
 // stay as they are.
 func (s *Service) StartInstances(ctx context.Context, caller Caller, ids ...string) ([]StateChange, error) {
-	return s.transition(ctx, caller, ids, func(_ *model.Tx, in *secgroup.Instance) error {
+	return s.transition(ctx, caller, ids, func(tx *model.Tx, in *secgroup.Instance) error {
 		switch in.State {
 		case secgroup.Pending, secgroup.Running:
 			return nil
@@ -30,6 +31,10 @@ func (s *Service) StartInstances(ctx context.Context, caller Caller, ids ...stri
 			in.State, in.Reason = secgroup.Pending, ""
 			in.Launched = s.now().UTC()
 			in.Boots++
+			tx.Instances.Put(in)
+			for _, i := range Attached(tx.Snapshot, in.ID) {
+				s.reassignPublic(tx, i.ID)
+			}
 			return nil
 		}
 		return secgroup.Errorf("IncorrectInstanceState", "The instance '%s' is not in a state from which it can be started.", in.ID)
@@ -37,9 +42,9 @@ func (s *Service) StartInstances(ctx context.Context, caller Caller, ids ...stri
 }
 
 // StopInstances wants running instances stopped. They keep their interfaces with
-// addresses and groups.
+// addresses and groups, but not public addresses that the network gave them.
 func (s *Service) StopInstances(ctx context.Context, caller Caller, ids ...string) ([]StateChange, error) {
-	return s.transition(ctx, caller, ids, func(_ *model.Tx, in *secgroup.Instance) error {
+	return s.transition(ctx, caller, ids, func(tx *model.Tx, in *secgroup.Instance) error {
 		switch {
 		case in.State == secgroup.Stopping || in.State == secgroup.Stopped:
 			return nil
@@ -50,6 +55,7 @@ func (s *Service) StopInstances(ctx context.Context, caller Caller, ids ...strin
 				"The instance '%s' may not be stopped. Modify its 'disableApiStop' instance attribute and try again.", in.ID)
 		}
 		in.State, in.Reason, in.ReasonAt = secgroup.Stopping, userInitiated, s.now().UTC()
+		releasePublic(tx, in.ID)
 		return nil
 	})
 }
@@ -129,11 +135,11 @@ func (s *Service) transition(ctx context.Context, caller Caller, ids []string, s
 func release(tx *model.Tx, instance string) {
 	for _, i := range Attached(tx.Snapshot, instance) {
 		if i.Attachment.DeleteOnTermination {
-			tx.Interfaces.Delete(i.ID)
+			deleteInterface(tx, i.ID)
 			continue
 		}
 		c := *i
-		c.Attachment = nil
+		c.Attachment, c.AutoPublic, c.Public = nil, false, netip.Addr{}
 		tx.Interfaces.Put(&c)
 	}
 }
@@ -202,7 +208,8 @@ func retype(tx *model.Tx, in *secgroup.Instance, name string) error {
 	}
 	attached := Attached(tx.Snapshot, in.ID)
 	for _, i := range attached {
-		if err := limits.check(name, len(attached), len(i.Addresses), len(i.IPv6)); err != nil {
+		ipv4, ipv6 := slots(i)
+		if err := limits.check(name, len(attached), ipv4, ipv6); err != nil {
 			return err
 		}
 	}
@@ -222,8 +229,7 @@ func (s *Service) changeOnlyInterface(tx *model.Tx, in *secgroup.Instance, chang
 	}
 	attached := Attached(tx.Snapshot, in.ID)
 	if len(attached) > 1 {
-		return secgroup.Errorf("InvalidInstanceID",
-			"There are multiple interfaces attached to instance '%s'. Please specify an interface ID for the operation instead.", in.ID)
+		return manyInterfaces(in.ID)
 	}
 	i := *attached[0]
 	if change.Groups != nil {

@@ -317,7 +317,7 @@ func TestRoutes(t *testing.T) {
 	refused(t, f.DeleteVPC(t.Context(), alice, a.ID), "DependencyViolation: The vpc '"+a.ID+"' has dependencies and cannot be deleted.")
 	f.ok(f.DeleteRouteTable(t.Context(), alice, a.MainRouteTable))
 	f.ok(f.DeleteVPC(t.Context(), alice, a.ID))
-	if left := f.Read().RouteTables.Len(); left != 0 {
-		t.Errorf("%d route tables are left", left)
+	for left := range f.Read().RouteTables.By(model.ByVPC, a.ID) {
+		t.Errorf("table %s is left", left.ID)
 	}
 }

@@ -30,6 +30,9 @@ type Quotas struct {
 	PeeringRequests   int // 25, of an account's Region, that wait to be accepted
 	RouteTablesPerVPC int // 200
 	RoutesPerTable    int // 500
+
+	InternetGatewaysPerRegion int // 5
+	ElasticIPsPerRegion       int // 5
 }
 
 // quota is one limit: its name, its default, and how far it can be raised for an
@@ -72,6 +75,8 @@ var allQuotas = []quota{
 	{"peerings-per-vpc", 50, 125, func(q *Quotas) *int { return &q.PeeringsPerVPC }},
 	{"peering-requests-per-region", 25, anyNumber, func(q *Quotas) *int { return &q.PeeringRequests }},
 	{"route-tables-per-vpc", 200, anyNumber, func(q *Quotas) *int { return &q.RouteTablesPerVPC }},
+	{"internet-gateways-per-region", 5, anyNumber, func(q *Quotas) *int { return &q.InternetGatewaysPerRegion }},
+	{"elastic-ips-per-region", 5, anyNumber, func(q *Quotas) *int { return &q.ElasticIPsPerRegion }},
 	{"routes-per-table", 500, 1000, func(q *Quotas) *int { return &q.RoutesPerTable }},
 }
 

@@ -40,6 +40,7 @@ func (s *Service) ReportInstance(ctx context.Context, id string, observed secgro
 			in.Reason, in.ReasonAt = "Server.InternalError: "+detail, s.now().UTC()
 			if in.Boots > 1 { // it has been there: what it has is worth keeping
 				in.State = secgroup.Stopped
+				releasePublic(tx, id)
 				break
 			}
 			release(tx, id)

@@ -12,9 +12,9 @@ import (
 )
 
 // CreateRoute sends packets of a table's subnets for a block through a peering
-// connection. To make the same route again changes nothing.
+// connection or to the VPC's internet gateway. To make the same route again changes nothing.
 //
-// Errors: InvalidRouteTableID.NotFound,
+// Errors: InvalidRouteTableID.NotFound, InvalidGatewayID.NotFound,
 // InvalidVpcPeeringConnectionID.NotFound, InvalidParameterValue,
 // RouteAlreadyExists, RouteLimitExceeded.
 func (s *Service) CreateRoute(ctx context.Context, caller Caller, table string, route secgroup.Route) error {
@@ -87,15 +87,36 @@ func (s *Service) changeRoutes(ctx context.Context, caller Caller, table string,
 	})
 }
 
-// checkRoute refuses routes through what is no active peering connection of the
-// table's VPC, and to what lies in the VPC.
-func checkRoute(snap *model.Snapshot, t *secgroup.RouteTable, route secgroup.Route) error {
+var noGateway = absent{"InvalidGatewayID.NotFound", "gateway"}
+
+// checkTarget refuses routes to what is no active peering connection and not the
+// internet gateway of the table's VPC.
+func checkTarget(snap *model.Snapshot, t *secgroup.RouteTable, route secgroup.Route) error {
+	if route.Gateway != "" {
+		g := snap.InternetGateways.Get(route.Gateway)
+		if g == nil || g.Scope != t.Scope {
+			return noGateway.err(route.Gateway)
+		}
+		if !snap.Active(t, &route) {
+			return secgroup.Errorf("InvalidParameterValue", "route table %s and network gateway %s belong to different networks", t.ID, g.ID)
+		}
+		return nil
+	}
 	p := snap.Peerings.Get(route.Peering)
 	if p == nil || p.Side(t.Scope) == nil {
 		return noPeering.err(route.Peering)
 	}
-	if p.State != secgroup.PeeringActive || p.Requester.VPC != t.VPC && p.Accepter.VPC != t.VPC {
+	if !snap.Active(t, &route) {
 		return secgroup.Errorf("InvalidParameterValue", "The peering connection %s is not an active one of the VPC %s.", p.ID, t.VPC)
+	}
+	return nil
+}
+
+// checkRoute refuses routes to what is not there or not the VPC's, and for what
+// lies in the VPC.
+func checkRoute(snap *model.Snapshot, t *secgroup.RouteTable, route secgroup.Route) error {
+	if err := checkTarget(snap, t, route); err != nil {
+		return err
 	}
 	if slices.ContainsFunc(blocksOf(snap, t.VPC), func(block netip.Prefix) bool {
 		return block.Bits() <= route.Destination.Bits() && block.Contains(route.Destination.Addr())

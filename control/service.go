@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/hedgeward/hedgeward/access"
@@ -33,6 +34,10 @@ type Config struct {
 	Seal    *access.Seal     // one that ends with the process: closes secrets and session tokens
 	Log     *slog.Logger     // discards
 
+	// PublicPool is the IPv4 block that public addresses come from; its first four
+	// addresses and its last are never given. Zero: DefaultPublicPool.
+	PublicPool netip.Prefix
+
 	// DeadPeerings is how long a peering connection that is over stays visible at
 	// most. Zero: as long as EC2 shows it, 2 hours to 2 days.
 	DeadPeerings time.Duration
@@ -55,6 +60,7 @@ type Service struct {
 	stopped   chan struct{} // closed when Run has returned
 
 	deadPeerings time.Duration // see Config
+	publicPool   netip.Prefix
 }
 
 // New returns a Service on a model and the store that it follows.
@@ -64,7 +70,10 @@ func New(s *store.Store, m *model.Model, cfg Config) *Service {
 		seal: cfg.Seal, log: cfg.Log, queue: make(chan *request, queued),
 		stopped: make(chan struct{}),
 	}
-	svc.deadPeerings = cfg.DeadPeerings
+	svc.deadPeerings, svc.publicPool = cfg.DeadPeerings, cfg.PublicPool
+	if !svc.publicPool.IsValid() {
+		svc.publicPool = DefaultPublicPool
+	}
 	if svc.regions == nil {
 		svc.regions = DefaultRegions()
 	}

@@ -155,7 +155,7 @@ func FreeAddresses(snap *model.Snapshot, n *secgroup.Subnet) int {
 	}
 	free := 1<<(32-n.CIDR.Bits()) - reservedAddresses
 	for i := range snap.Interfaces.By(model.BySubnet, n.ID) {
-		free -= len(i.Addresses)
+		free -= len(i.Addresses) + len(i.Prefixes)<<(32-delegatedIPv4)
 	}
 	return free
 }

@@ -54,7 +54,7 @@ func (s *Service) DisassociateSubnetBlock(ctx context.Context, caller Caller, as
 					"Modify its 'assignIpv6AddressOnCreation' attribute and try again.", was.ID)
 			}
 			for i := range tx.Interfaces.By(model.BySubnet, was.ID) {
-				if len(i.IPv6) > 0 {
+				if len(i.IPv6)+len(i.IPv6Prefixes) > 0 {
 					return secgroup.Errorf("InvalidCidrBlock.InUse", "The subnet %s currently has an interface within CIDR block %s", was.ID, gone.Prefix)
 				}
 			}

@@ -3,6 +3,7 @@
 package control
 
 import (
+	"net/netip"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -28,7 +29,12 @@ func taggedThings(t *testing.T, s *Service) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	e, err := s.AllocateAddress(t.Context(), alice, netip.Addr{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	return map[string]string{
+		InternetGatewayType: s.Read().Gateway(DefaultVPC(s.Read(), alice.Scope).ID).ID, ElasticIPType: e.ID,
 		PeeringType: p.ID, RouteTableType: v.MainRouteTable,
 		VPCType: v.ID, SubnetType: n.ID, GroupType: v.DefaultGroup,
 		RuleType: s.Read().Groups.Get(v.DefaultGroup).Rules[1].ID, InterfaceType: "eni-1", InstanceType: "i-1",
@@ -87,15 +93,17 @@ func TestTagsRefuse(t *testing.T) { // API-InvalidID, API-TagLimitExceeded, not-
 	things := taggedThings(t, s)
 	one := secgroup.Tags{{Key: "a"}}
 	for id, want := range map[string]string{
-		"sg-00000000":     "InvalidGroup.NotFound: The security group 'sg-00000000' does not exist",
-		"sgr-00000000":    "InvalidSecurityGroupRuleId.NotFound: The security group rule ID 'sgr-00000000' does not exist",
-		"vpc-00000000":    "InvalidVpcID.NotFound: The vpc ID 'vpc-00000000' does not exist",
-		"subnet-00000000": "InvalidSubnetID.NotFound: The subnet ID 'subnet-00000000' does not exist",
-		"eni-00000000":    "InvalidNetworkInterfaceID.NotFound: The networkInterface ID 'eni-00000000' does not exist",
-		"i-00000000":      "InvalidInstanceID.NotFound: The instance ID 'i-00000000' does not exist",
-		"pcx-00000000":    "InvalidVpcPeeringConnectionID.NotFound: The vpcPeeringConnection ID 'pcx-00000000' does not exist",
-		"rtb-00000000":    "InvalidRouteTableID.NotFound: The routeTable ID 'rtb-00000000' does not exist",
-		"foo":             "InvalidID: The ID 'foo' is not valid",
+		"sg-00000000":       "InvalidGroup.NotFound: The security group 'sg-00000000' does not exist",
+		"sgr-00000000":      "InvalidSecurityGroupRuleId.NotFound: The security group rule ID 'sgr-00000000' does not exist",
+		"vpc-00000000":      "InvalidVpcID.NotFound: The vpc ID 'vpc-00000000' does not exist",
+		"subnet-00000000":   "InvalidSubnetID.NotFound: The subnet ID 'subnet-00000000' does not exist",
+		"eni-00000000":      "InvalidNetworkInterfaceID.NotFound: The networkInterface ID 'eni-00000000' does not exist",
+		"i-00000000":        "InvalidInstanceID.NotFound: The instance ID 'i-00000000' does not exist",
+		"pcx-00000000":      "InvalidVpcPeeringConnectionID.NotFound: The vpcPeeringConnection ID 'pcx-00000000' does not exist",
+		"rtb-00000000":      "InvalidRouteTableID.NotFound: The routeTable ID 'rtb-00000000' does not exist",
+		"igw-00000000":      "InvalidInternetGatewayID.NotFound: The internetGateway ID 'igw-00000000' does not exist",
+		"eipalloc-00000000": "InvalidAllocationID.NotFound: The allocation ID 'eipalloc-00000000' does not exist",
+		"foo":               "InvalidID: The ID 'foo' is not valid",
 	} {
 		refused(t, s.CreateTags(t.Context(), alice, []string{things[VPCType], id}, one), want)
 		refused(t, s.DeleteTags(t.Context(), alice, []string{id}, nil), want)

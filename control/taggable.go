@@ -23,6 +23,9 @@ const (
 
 	PeeringType    = "vpc-peering-connection"
 	RouteTableType = "route-table"
+
+	InternetGatewayType = "internet-gateway"
+	ElasticIPType       = "elastic-ip"
 )
 
 // taggable is one resource type that carries tags: how it is found and changed.
@@ -63,6 +66,14 @@ var taggables = []taggable{
 		func(t *secgroup.LaunchTemplate) (string, secgroup.Scope, *secgroup.Tags) {
 			return t.ID, t.Scope, &t.Tags
 		}),
+	rowsOf(InternetGatewayType, "igw-", noInternetGateway.one,
+		func(s *model.Snapshot) *model.Table[secgroup.InternetGateway] { return &s.InternetGateways },
+		func(g *secgroup.InternetGateway) (string, secgroup.Scope, *secgroup.Tags) {
+			return g.ID, g.Scope, &g.Tags
+		}),
+	rowsOf(ElasticIPType, "eipalloc-", noAllocation.one,
+		func(s *model.Snapshot) *model.Table[secgroup.ElasticIP] { return &s.ElasticIPs },
+		func(e *secgroup.ElasticIP) (string, secgroup.Scope, *secgroup.Tags) { return e.ID, e.Scope, &e.Tags }),
 	rowsOf(PrefixListType, "pl-", unknownListInRule,
 		func(s *model.Snapshot) *model.Table[secgroup.PrefixList] { return &s.PrefixLists },
 		func(l *secgroup.PrefixList) (string, secgroup.Scope, *secgroup.Tags) { return l.ID, l.Scope, &l.Tags }),

@@ -117,7 +117,7 @@ func VPCs(snap *model.Snapshot, scope secgroup.Scope, ids ...string) ([]*secgrou
 }
 
 // DeleteVPC removes a VPC and what was born with it. Subnets, other groups, other
-// route tables and interfaces stand in the way; peering connections and the
+// route tables, interfaces and an internet gateway stand in the way; peering connections and the
 // associations of foreign groups end (docs/spec/ec2-api.md section 4.2).
 //
 // Errors: InvalidVpcID.NotFound, DependencyViolation.
@@ -127,7 +127,7 @@ func (s *Service) DeleteVPC(ctx context.Context, caller Caller, id string) error
 		if err != nil {
 			return err
 		}
-		busy := tx.Subnets.Has(model.ByVPC, id) || tx.Interfaces.Has(model.ByVPC, id)
+		busy := tx.Subnets.Has(model.ByVPC, id) || tx.Interfaces.Has(model.ByVPC, id) || tx.Gateway(id) != nil
 		for g := range tx.Groups.By(model.ByVPC, id) {
 			busy = busy || g.ID != v.DefaultGroup
 		}

@@ -102,6 +102,7 @@ func TestADeletedDefaultVPCStaysDeleted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	cutOff(t, s, v.ID)
 	if err := s.DeleteVPC(t.Context(), alice, v.ID); err != nil {
 		t.Fatal(err)
 	}

@@ -48,9 +48,8 @@ func (s *Snapshot) Route(t *secgroup.RouteTable, a netip.Addr) *secgroup.Peering
 	if r == nil {
 		return nil
 	}
-	p := s.Peerings.Get(r.Peering)
-	if p == nil || p.State != secgroup.PeeringActive || p.Requester.VPC != t.VPC && p.Accepter.VPC != t.VPC {
+	if r.Peering == "" || !s.Active(t, r) {
 		return nil
 	}
-	return p
+	return s.Peerings.Get(r.Peering)
 }

@@ -54,6 +54,11 @@ const (
 	ByReserv     = "reservation" // Instances: reservation id
 	ByTag        = "tag"         // VPCs, Subnets, Groups, Interfaces, Instances: TagValue of each tag
 	ByBlock      = "block"       // Groups: BlockValue of each address block its rules name
+
+	ByPublic      = "public"      // Interfaces, ElasticIPs: public IPv4 address; of Interfaces those that the network gave
+	ByAssociation = "association" // ElasticIPs: id of the association
+	ByInterface   = "interface"   // ElasticIPs: id of the interface
+	ByPrefix      = "prefix"      // Interfaces: AddressValue of each delegated prefix
 )
 
 // ScopeValue is what ByScope looks up.
@@ -171,6 +176,19 @@ var (
 				}
 				return values
 			}},
+			{ByPrefix, func(i *secgroup.Interface) []string {
+				var values []string
+				for _, p := range slices.Concat(i.Prefixes, i.IPv6Prefixes) {
+					values = append(values, AddressValue(i.VPC, p.String()))
+				}
+				return values
+			}},
+			{ByPublic, func(i *secgroup.Interface) []string {
+				if !i.Public.IsValid() {
+					return nil
+				}
+				return []string{i.Public.String()}
+			}},
 		},
 	}
 	instanceSchema = schema[secgroup.Instance]{
@@ -280,6 +298,8 @@ type Snapshot struct {
 	Subnets            Table[secgroup.Subnet]
 	Peerings           Table[secgroup.Peering]
 	RouteTables        Table[secgroup.RouteTable]
+	InternetGateways   Table[secgroup.InternetGateway]
+	ElasticIPs         Table[secgroup.ElasticIP]
 	GroupAssociations  Table[secgroup.GroupAssociation]
 	Groups             Table[secgroup.Group]
 	Interfaces         Table[secgroup.Interface]
@@ -307,6 +327,8 @@ func newSnapshot() *Snapshot {
 		Subnets:            newTable(&subnetSchema),
 		Peerings:           newTable(&peeringSchema),
 		RouteTables:        newTable(&routeTableSchema),
+		InternetGateways:   newTable(&internetGatewaySchema),
+		ElasticIPs:         newTable(&elasticIPSchema),
 		GroupAssociations:  newTable(&groupAssociationSchema),
 		Groups:             newTable(&groupSchema),
 		Interfaces:         newTable(&interfaceSchema),
@@ -326,7 +348,7 @@ func newSnapshot() *Snapshot {
 // tables lists every table, for loading and copying.
 func (s *Snapshot) tables() []anyTable {
 	return []anyTable{
-		&s.Accounts, &s.AccountRegions, &s.AccessKeys, &s.Users, &s.Roles, &s.Policies, &s.VPCs, &s.Subnets, &s.Peerings, &s.RouteTables, &s.GroupAssociations, &s.Groups,
+		&s.Accounts, &s.AccountRegions, &s.AccessKeys, &s.Users, &s.Roles, &s.Policies, &s.VPCs, &s.Subnets, &s.Peerings, &s.RouteTables, &s.InternetGateways, &s.ElasticIPs, &s.GroupAssociations, &s.Groups,
 		&s.Interfaces, &s.Instances, &s.PrefixLists, &s.PrefixListVersions, &s.Tokens,
 		&s.LaunchTemplates, &s.LaunchTemplateVersions, &s.Quotas,
 	}

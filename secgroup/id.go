@@ -25,6 +25,8 @@ const (
 	InternetGatewayPrefix   = "igw"
 	VPCAssociationPrefix    = "vpc-cidr-assoc"
 	SubnetAssociationPrefix = "subnet-cidr-assoc"
+	ElasticIPPrefix         = "eipalloc"
+	ElasticIPAssociation    = "eipassoc"
 	ImagePrefix             = "ami"
 	VolumePrefix            = "vol"
 )

@@ -95,11 +95,13 @@ type RouteTable struct {
 	Created time.Time          `json:"created"`
 }
 
-// Route sends packets for a block through a peering connection. If that is not
-// active, it drops them.
+// Route sends packets for a block through a peering connection or to an internet
+// gateway: one of the two is named. If that is not active or not attached, it
+// drops them.
 type Route struct {
-	Destination netip.Prefix `json:"destination"` // canonical
-	Peering     string       `json:"peering"`     // pcx-…; may be gone
+	Destination netip.Prefix `json:"destination"`       // canonical
+	Peering     string       `json:"peering,omitempty"` // pcx-…; may be gone
+	Gateway     string       `json:"gateway,omitempty"` // igw-…; may be gone
 }
 
 // RouteAssociation ties a subnet to a table.

@@ -130,20 +130,24 @@ type Attachment struct {
 // and at which packets are judged.
 type Interface struct {
 	Scope
-	ID              string       `json:"id"` // eni-…
-	VPC             string       `json:"vpc"`
-	Subnet          string       `json:"subnet"`
-	MAC             string       `json:"mac"` // "02:…", unique in the VPC
-	Description     string       `json:"description"`
-	Addresses       []netip.Addr `json:"addresses,omitempty"` // IPv4, the primary first
-	IPv6            []netip.Addr `json:"ipv6,omitempty"`
-	Groups          []string     `json:"groups"` // ids, in the order given; never empty
-	SourceDestCheck bool         `json:"sourceDestCheck"`
-	Tracking        *Tracking    `json:"tracking,omitempty"`   // nil when never set
-	Attachment      *Attachment  `json:"attachment,omitempty"` // nil when available
-	Requester       string       `json:"requester,omitempty"`  // service that manages it; "" for the owner
-	Tags            Tags         `json:"tags,omitempty"`
-	Created         time.Time    `json:"created"`
+	ID              string         `json:"id"` // eni-…
+	VPC             string         `json:"vpc"`
+	Subnet          string         `json:"subnet"`
+	MAC             string         `json:"mac"` // "02:…", unique in the VPC
+	Description     string         `json:"description"`
+	Addresses       []netip.Addr   `json:"addresses,omitempty"` // IPv4, the primary first
+	IPv6            []netip.Addr   `json:"ipv6,omitempty"`
+	Prefixes        []netip.Prefix `json:"prefixes,omitempty"`     // delegated: IPv4 /28, every address in them is the interface's
+	IPv6Prefixes    []netip.Prefix `json:"ipv6Prefixes,omitempty"` // delegated: /80
+	AutoPublic      bool           `json:"autoPublic,omitempty"`   // the network gives the primary address a public one while the instance runs
+	Public          netip.Addr     `json:"public,omitzero"`        // that it gave; zero for none
+	Groups          []string       `json:"groups"`                 // ids, in the order given; never empty
+	SourceDestCheck bool           `json:"sourceDestCheck"`
+	Tracking        *Tracking      `json:"tracking,omitempty"`   // nil when never set
+	Attachment      *Attachment    `json:"attachment,omitempty"` // nil when available
+	Requester       string         `json:"requester,omitempty"`  // service that manages it; "" for the owner
+	Tags            Tags           `json:"tags,omitempty"`
+	Created         time.Time      `json:"created"`
 }
 
 // InstanceState is the state of an instance as EC2 names it

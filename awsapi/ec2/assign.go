@@ -13,19 +13,33 @@ import (
 	"github.com/hedgeward/hedgeward/secgroup"
 )
 
-// parseAssignment reads the addresses that an interface is to get: a list or a
-// count. The names are those of the two parameters.
-func parseAssignment(list []string, more *int32, listName, countName string, family func(netip.Addr) bool) (a control.Assignment, err error) {
+// assignment is a request for further addresses and prefixes of one family.
+type assignment struct {
+	family    flow.Family
+	addresses []string
+	further   *int32
+	prefixes  []string
+	more      *int32
+}
+
+// parse reads what the interface is to get: of addresses and of prefixes a list or
+// a count, and any of them (docs/spec/ec2-api.md section 5.5).
+func (in assignment) parse() (a control.Assignment, err error) {
+	names := ipFamilies[in.family]
 	switch {
-	case len(list) > 0 && more != nil:
-		return a, secgroup.Errorf("InvalidParameterCombination", "The parameter %s cannot be used with the parameter %s", countName, listName)
-	case len(list) == 0 && more == nil:
-		return a, secgroup.Errorf("MissingParameter", "Either '%s' or '%s' should be provided.", listName, countName)
+	case len(in.addresses) > 0 && in.further != nil:
+		return a, secgroup.Errorf("InvalidParameterCombination", "The parameter %s cannot be used with the parameter %s", names.addressesMore, names.addresses)
+	case len(in.addresses) == 0 && in.further == nil && len(in.prefixes) == 0 && in.more == nil:
+		return a, secgroup.Errorf("MissingParameter", "Either '%s' or '%s' should be provided.", names.addresses, names.addressesMore)
 	}
-	if a.Addresses, err = parseAddresses(list, family); err != nil {
+	a.Family = in.family
+	if a.Addresses, err = parseAddresses(in.addresses, names.has); err != nil {
 		return a, err
 	}
-	a.More, err = parseCount(countName, more)
+	if a.Further, err = parseCount(names.addressesMore, in.further); err != nil {
+		return a, err
+	}
+	a.Delegation, err = parseDelegation(in.family, in.prefixes, in.more)
 	return a, err
 }
 
@@ -46,11 +60,7 @@ func (s *Service) assignPrivateIPAddresses(c *awsapi.Call, in *ec2types.AssignPr
 	if err := interfaceID(in.NetworkInterfaceId); err != nil {
 		return nil, err
 	}
-	if delegated(in.Ipv4Prefixes, in.Ipv4PrefixCount) {
-		return nil, errUnsupported
-	}
-	a, err := parseAssignment(in.PrivateIpAddresses, in.SecondaryPrivateIpAddressCount,
-		"privateIpAddresses", "secondaryPrivateIpAddressCount", netip.Addr.Is4)
+	a, err := assignment{flow.IPv4, in.PrivateIpAddresses, in.SecondaryPrivateIpAddressCount, in.Ipv4Prefixes, in.Ipv4PrefixCount}.parse()
 	if err != nil {
 		return nil, err
 	}
@@ -62,8 +72,11 @@ func (s *Service) assignPrivateIPAddresses(c *awsapi.Call, in *ec2types.AssignPr
 		}
 		return &ec2types.AssignPrivateIpAddressesResult{
 			NetworkInterfaceId: in.NetworkInterfaceId,
-			AssignedPrivateIpAddresses: each(assigned, func(a netip.Addr) ec2types.AssignedPrivateIpAddress {
+			AssignedPrivateIpAddresses: each(assigned.Addresses, func(a netip.Addr) ec2types.AssignedPrivateIpAddress {
 				return ec2types.AssignedPrivateIpAddress{PrivateIpAddress: new(a.String())}
+			}),
+			AssignedIpv4Prefixes: each(assigned.Prefixes, func(p netip.Prefix) ec2types.Ipv4PrefixSpecification {
+				return ec2types.Ipv4PrefixSpecification{Ipv4Prefix: new(p.String())}
 			}),
 		}, nil
 	}, nil
@@ -73,60 +86,59 @@ func (s *Service) assignIPv6Addresses(c *awsapi.Call, in *ec2types.AssignIpv6Add
 	if err := interfaceID(in.NetworkInterfaceId); err != nil {
 		return nil, err
 	}
-	if delegated(in.Ipv6Prefixes, in.Ipv6PrefixCount) {
-		return nil, errUnsupported
-	}
-	a, err := parseAssignment(in.Ipv6Addresses, in.Ipv6AddressCount, "ipv6Addresses", "ipv6AddressCount", plainIPv6)
+	a, err := assignment{flow.IPv6, in.Ipv6Addresses, in.Ipv6AddressCount, in.Ipv6Prefixes, in.Ipv6PrefixCount}.parse()
 	if err != nil {
 		return nil, err
 	}
-	a.Family = flow.IPv6
 	return func(ctx context.Context) (*ec2types.AssignIpv6AddressesResult, error) {
 		assigned, err := s.control.AssignAddresses(ctx, callerOf(c), *in.NetworkInterfaceId, a)
 		if err != nil {
 			return nil, err
 		}
 		return &ec2types.AssignIpv6AddressesResult{
-			NetworkInterfaceId: in.NetworkInterfaceId, AssignedIpv6Addresses: each(assigned, netip.Addr.String),
+			NetworkInterfaceId: in.NetworkInterfaceId, AssignedIpv6Addresses: each(assigned.Addresses, netip.Addr.String),
+			AssignedIpv6Prefixes: each(assigned.Prefixes, netip.Prefix.String),
 		}, nil
 	}, nil
 }
 
 func (s *Service) unassignPrivateIPAddresses(c *awsapi.Call, in *ec2types.UnassignPrivateIpAddressesRequest) (func(context.Context) (*ec2types.UnassignPrivateIpAddressesResult, error), error) {
-	addresses, err := parseUnassignment(in.NetworkInterfaceId, in.PrivateIpAddresses, in.Ipv4Prefixes, "privateIpAddresses", netip.Addr.Is4)
+	gone, err := parseUnassignment(flow.IPv4, in.NetworkInterfaceId, in.PrivateIpAddresses, in.Ipv4Prefixes)
 	if err != nil {
 		return nil, err
 	}
 	return func(ctx context.Context) (*ec2types.UnassignPrivateIpAddressesResult, error) {
 		return result[ec2types.UnassignPrivateIpAddressesResult](
-			s.control.UnassignAddresses(ctx, callerOf(c), *in.NetworkInterfaceId, flow.IPv4, addresses))
+			s.control.UnassignAddresses(ctx, callerOf(c), *in.NetworkInterfaceId, flow.IPv4, gone))
 	}, nil
 }
 
 func (s *Service) unassignIPv6Addresses(c *awsapi.Call, in *ec2types.UnassignIpv6AddressesRequest) (func(context.Context) (*ec2types.UnassignIpv6AddressesResult, error), error) {
-	addresses, err := parseUnassignment(in.NetworkInterfaceId, in.Ipv6Addresses, in.Ipv6Prefixes, "ipv6Addresses", plainIPv6)
+	gone, err := parseUnassignment(flow.IPv6, in.NetworkInterfaceId, in.Ipv6Addresses, in.Ipv6Prefixes)
 	if err != nil {
 		return nil, err
 	}
 	return func(ctx context.Context) (*ec2types.UnassignIpv6AddressesResult, error) {
-		if err := s.control.UnassignAddresses(ctx, callerOf(c), *in.NetworkInterfaceId, flow.IPv6, addresses); err != nil {
+		if err := s.control.UnassignAddresses(ctx, callerOf(c), *in.NetworkInterfaceId, flow.IPv6, gone); err != nil {
 			return nil, err
 		}
 		return &ec2types.UnassignIpv6AddressesResult{
-			NetworkInterfaceId: in.NetworkInterfaceId, UnassignedIpv6Addresses: each(addresses, netip.Addr.String),
+			NetworkInterfaceId: in.NetworkInterfaceId, UnassignedIpv6Addresses: each(gone.Addresses, netip.Addr.String),
+			UnassignedIpv6Prefixes: each(gone.Prefixes, netip.Prefix.String),
 		}, nil
 	}, nil
 }
 
-func parseUnassignment(id *string, list, prefixes []string, listName string, family func(netip.Addr) bool) ([]netip.Addr, error) {
+func parseUnassignment(f flow.Family, id *string, addresses, prefixes []string) (gone control.Assigned, err error) {
 	if err := interfaceID(id); err != nil {
-		return nil, err
+		return gone, err
 	}
-	if len(prefixes) > 0 { // no interface has one
-		return nil, errUnsupported
+	if len(addresses)+len(prefixes) == 0 {
+		return gone, missing(ipFamilies[f].addresses)
 	}
-	if len(list) == 0 {
-		return nil, missing(listName)
+	if gone.Addresses, err = parseAddresses(addresses, ipFamilies[f].has); err != nil {
+		return gone, err
 	}
-	return parseAddresses(list, family)
+	gone.Prefixes, err = parsePrefixes(f, prefixes)
+	return gone, err
 }

@@ -56,15 +56,16 @@ func TestAssignAndUnassign(t *testing.T) {
 			"InvalidParameterCombination: The parameter secondaryPrivateIpAddressCount cannot be used with the parameter privateIpAddresses"},
 		{four4{PrivateIpAddresses: []string{"fd00::1"}}, "InvalidParameterValue: invalid value for parameter address: fd00::1"},
 		{four4{SecondaryPrivateIpAddressCount: new(int32(-1))}, "InvalidParameterValue: Value (-1) for parameter secondaryPrivateIpAddressCount is invalid. Expecting a value greater than or equal to 0."},
-		{four4{Ipv4PrefixCount: new(int32(1))}, errUnsupported.Error()},
-		{four4{Ipv4Prefixes: []string{"10.0.0.16/28"}}, errUnsupported.Error()},
+		{four4{Ipv4PrefixCount: new(int32(1)), Ipv4Prefixes: []string{"10.0.0.16/28"}},
+			"InvalidParameterCombination: The parameter ipv4PrefixCount cannot be used with the parameter ipv4Prefix"},
+		{four4{Ipv4Prefixes: []string{"fd00::/80"}}, "InvalidParameterValue: Value (fd00::/80) for parameter ipv4Prefix is invalid. This is not a valid CIDR block."},
 	} {
 		c.in.NetworkInterfaceId = id
 		_, err := s.AssignPrivateIpAddresses(t.Context(), &c.in)
 		refused(t, err, c.want)
 	}
-	_, err := s.AssignIpv6Addresses(t.Context(), &sdk.AssignIpv6AddressesInput{NetworkInterfaceId: id, Ipv6PrefixCount: new(int32(1))})
-	refused(t, err, errUnsupported.Error())
+	_, err := s.AssignIpv6Addresses(t.Context(), &sdk.AssignIpv6AddressesInput{NetworkInterfaceId: id, Ipv6PrefixCount: new(int32(-1))})
+	refused(t, err, "InvalidParameterValue: Value (-1) for parameter ipv6PrefixCount is invalid. Expecting a value greater than or equal to 0.")
 	_, err = s.AssignIpv6Addresses(t.Context(), &sdk.AssignIpv6AddressesInput{NetworkInterfaceId: id, Ipv6Addresses: []string{"::ffff:10.0.0.1"}})
 	refused(t, err, "InvalidParameterValue: invalid value for parameter address: ::ffff:10.0.0.1")
 	_, err = s.UnassignIpv6Addresses(t.Context(), &sdk.UnassignIpv6AddressesInput{NetworkInterfaceId: new("eni-x"), Ipv6Addresses: []string{"fd00::1"}})

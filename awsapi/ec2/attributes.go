@@ -55,8 +55,8 @@ func (s *Service) describeAccountAttributes(c *awsapi.Call, in *ec2types.Describ
 			{"supported-platforms", "VPC"},
 			{"default-vpc", defaultVPC},
 			{"max-instances", strconv.Itoa(quotas.InstancesPerRegion)},
-			{"max-elastic-ips", "5"},
-			{"vpc-max-elastic-ips", "5"},
+			{"max-elastic-ips", strconv.Itoa(quotas.ElasticIPsPerRegion)},
+			{"vpc-max-elastic-ips", strconv.Itoa(quotas.ElasticIPsPerRegion)},
 			{"vpc-max-security-groups-per-interface", strconv.Itoa(quotas.GroupsPerInterface)},
 		}
 		wanted := map[string]bool{}

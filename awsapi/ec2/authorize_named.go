@@ -22,6 +22,7 @@ const (
 	byIdentifier naming = iota
 	byGroupName
 	byTemplateName
+	byPublicIP
 )
 
 // aside lists fields in which nothing is named that the call touches: texts of
@@ -54,6 +55,9 @@ func namedIn(in any) []name {
 		if s := textField(v, "LaunchTemplateName"); s != "" {
 			out = append(out, name{by: byTemplateName, text: s})
 		}
+	}
+	if s := textField(v, "PublicIp"); s != "" {
+		out = append(out, name{by: byPublicIP, text: s})
 	}
 	walkTexts(v, func(field, text string) {
 		n := name{by: byIdentifier, text: text}

@@ -14,10 +14,10 @@ import (
 // created lists, by operation, the types of what it makes. Operations that are
 // not here touch only what they name.
 var created = map[string][]string{
-	"AllocateAddress":            {"elastic-ip"},
+	"AllocateAddress":            {control.ElasticIPType},
 	"CreateDefaultSubnet":        {control.SubnetType},
 	"CreateDefaultVpc":           {control.VPCType},
-	"CreateInternetGateway":      {"internet-gateway"},
+	"CreateInternetGateway":      {control.InternetGatewayType},
 	"CreateLaunchTemplate":       {"launch-template"},
 	"CreateManagedPrefixList":    {"prefix-list"},
 	"CreateNetworkInterface":     {control.InterfaceType},
@@ -44,8 +44,8 @@ var kindByPrefix = map[string]string{
 	secgroup.InstancePrefix: control.InstanceType, secgroup.PrefixListPrefix: "prefix-list",
 	secgroup.PeeringPrefix: "vpc-peering-connection", secgroup.RouteTablePrefix: "route-table",
 	secgroup.ACLPrefix: "network-acl", secgroup.DHCPOptionsPrefix: "dhcp-options",
-	secgroup.InternetGatewayPrefix: "internet-gateway", secgroup.LaunchTemplatePrefix: "launch-template",
-	secgroup.ImagePrefix: "image", secgroup.VolumePrefix: "volume", "eipalloc": "elastic-ip",
+	secgroup.InternetGatewayPrefix: control.InternetGatewayType, secgroup.LaunchTemplatePrefix: "launch-template",
+	secgroup.ImagePrefix: "image", secgroup.VolumePrefix: "volume", secgroup.ElasticIPPrefix: control.ElasticIPType,
 }
 
 // touching collects what one call touches.
@@ -106,6 +106,12 @@ func (t *touching) named(n name) {
 		} else {
 			t.add(touch{action: t.action, arn: arn(t.scope, "launch-template", "*"), account: t.scope.Account})
 		}
+	case byPublicIP:
+		if id := control.AllocationOf(t.snap, t.scope, n.text); id != "" {
+			t.id(id, t.scope)
+		} else {
+			t.add(touch{action: t.action, arn: arn(t.scope, control.ElasticIPType, "*"), account: t.scope.Account})
+		}
 	default:
 		scope := t.scope
 		if n.account != "" {
@@ -155,6 +161,10 @@ func (t *touching) id(id string, scope secgroup.Scope) {
 		t.id(instance, scope)
 	case secgroup.VPCAssociationPrefix, secgroup.SubnetAssociationPrefix:
 		t.id(control.BlockOf(t.snap, scope, id), scope)
+	case secgroup.ElasticIPAssociation:
+		t.id(control.AllocationOf(t.snap, scope, id), scope)
+	case secgroup.RouteAssociationPrefix:
+		t.id(control.RouteTableWith(t.snap, scope, id), scope)
 	case secgroup.ImagePrefix:
 		t.add(touch{action: t.action, arn: "arn:aws:ec2:" + scope.Region + "::image/" + id})
 	default:

@@ -112,6 +112,9 @@ func showInstance(in *inst) ec2types.Instance {
 	if p := in.primary(); p != nil {
 		out.SourceDestCheck, out.PrivateIpAddress, out.PrivateDnsName = &p.SourceDestCheck, optional(p.primary()), new(p.privateDNSName())
 		out.Placement.AvailabilityZoneId = &p.subnet().ZoneID
+		if public := p.public(); public.IsValid() {
+			out.PublicIpAddress, out.PublicDnsName = new(public.String()), new(p.publicDNSName(public))
+		}
 		if len(p.IPv6) > 0 {
 			out.Ipv6Address = new(p.IPv6[0].String())
 		}

@@ -45,8 +45,7 @@ func (s *Service) createNetworkInterface(c *awsapi.Call, in *ec2types.CreateNetw
 	if err := checkInterfaceType(in.InterfaceType); err != nil {
 		return nil, err
 	}
-	if in.Operator != nil || deref(in.EnablePrimaryIpv6) ||
-		delegated(in.Ipv4Prefixes, in.Ipv4PrefixCount) || delegated(in.Ipv6Prefixes, in.Ipv6PrefixCount) {
+	if in.Operator != nil || deref(in.EnablePrimaryIpv6) {
 		return nil, errUnsupported
 	}
 	for _, id := range in.Groups {
@@ -56,6 +55,9 @@ func (s *Service) createNetworkInterface(c *awsapi.Call, in *ec2types.CreateNetw
 	}
 	addressing, err := parseAddressing(in.PrivateIpAddress, in.PrivateIpAddresses, in.SecondaryPrivateIpAddressCount, in.Ipv6Addresses, in.Ipv6AddressCount)
 	if err != nil {
+		return nil, err
+	}
+	if addressing.Delegated, err = parseDelegations(in.Ipv4Prefixes, in.Ipv4PrefixCount, in.Ipv6Prefixes, in.Ipv6PrefixCount); err != nil {
 		return nil, err
 	}
 	tracking, err := parseTracking(in.ConnectionTrackingSpecification)

@@ -134,7 +134,9 @@ func TestCreateNetworkInterfaceSyntax(t *testing.T) {
 			in.ConnectionTrackingSpecification = &sdktypes.ConnectionTrackingSpecificationRequest{TcpEstablishedTimeout: new(int32(59))}
 		}, "InvalidParameterValue: Value (59) for parameter tcpEstablishedTimeout is invalid. Expecting a value from 60 to 432000."},
 		{"token", func(in *input) { in.ClientToken = new(strings.Repeat("x", 65)) }, "InvalidParameterValue: Value (" + strings.Repeat("x", 65) + ") for parameter clientToken is invalid. Expecting at most 64 ASCII characters."},
-		{"prefixes", func(in *input) { in.Ipv4PrefixCount = new(int32(1)) }, errUnsupported.Error()},
+		{"prefixes by list and count", func(in *input) {
+			in.Ipv4PrefixCount, in.Ipv4Prefixes = new(int32(1)), []sdktypes.Ipv4PrefixSpecificationRequest{{Ipv4Prefix: new("10.0.0.16/28")}}
+		}, "InvalidParameterCombination: The parameter ipv4PrefixCount cannot be used with the parameter ipv4Prefix"},
 		{"other kinds", func(in *input) { in.InterfaceType = "trunk" }, errUnsupported.Error()},
 		{"tags of another type", func(in *input) {
 			in.TagSpecifications = []sdktypes.TagSpecification{{ResourceType: "instance", Tags: []sdktypes.Tag{{Key: new("k")}}}}

@@ -40,8 +40,8 @@ func (s *Service) describeNetworkInterfaceAttribute(c *awsapi.Call, in *ec2types
 			out.Attachment = showAttachment(i.Interface)
 		}
 	case "associatePublicIpAddress":
-		show = func(_ *iface, out *ec2types.DescribeNetworkInterfaceAttributeResult) {
-			out.AssociatePublicIpAddress = new(false)
+		show = func(i *iface, out *ec2types.DescribeNetworkInterfaceAttributeResult) {
+			out.AssociatePublicIpAddress = &i.AutoPublic
 		}
 	default:
 		return nil, unknownAttribute(name)

@@ -102,7 +102,17 @@ func showInterface(i *iface) ec2types.NetworkInterface {
 	for n, a := range i.Addresses {
 		out.PrivateIpAddresses[n] = ec2types.NetworkInterfacePrivateIpAddress{
 			PrivateIpAddress: new(a.String()), Primary: new(n == 0), PrivateDnsName: new(secgroup.PrivateDNSName(i.Region, a)),
+			Association: i.association(a),
 		}
+	}
+	if len(out.PrivateIpAddresses) > 0 {
+		out.Association = out.PrivateIpAddresses[0].Association
+	}
+	for _, p := range i.Prefixes {
+		out.Ipv4Prefixes = append(out.Ipv4Prefixes, ec2types.Ipv4PrefixSpecification{Ipv4Prefix: new(p.String())})
+	}
+	for _, p := range i.IPv6Prefixes {
+		out.Ipv6Prefixes = append(out.Ipv6Prefixes, ec2types.Ipv6PrefixSpecification{Ipv6Prefix: new(p.String())})
 	}
 	if len(i.IPv6) > 0 {
 		out.Ipv6Address = new(i.IPv6[0].String())
@@ -125,8 +135,11 @@ func showInstanceInterface(i *iface) ec2types.InstanceNetworkInterface {
 		SourceDestCheck: shown.SourceDestCheck, Status: shown.Status, Groups: shown.Groups,
 		PrivateIpAddress: shown.PrivateIpAddress, PrivateDnsName: shown.PrivateDnsName,
 		PrivateIpAddresses: each(shown.PrivateIpAddresses, func(a ec2types.NetworkInterfacePrivateIpAddress) ec2types.InstancePrivateIpAddress {
-			return ec2types.InstancePrivateIpAddress{PrivateIpAddress: a.PrivateIpAddress, Primary: a.Primary, PrivateDnsName: a.PrivateDnsName}
+			return ec2types.InstancePrivateIpAddress{
+				PrivateIpAddress: a.PrivateIpAddress, Primary: a.Primary, PrivateDnsName: a.PrivateDnsName, Association: instanceAssociation(a.Association),
+			}
 		}),
+		Association: instanceAssociation(shown.Association),
 		Ipv6Addresses: each(shown.Ipv6Addresses, func(a ec2types.NetworkInterfaceIpv6Address) ec2types.InstanceIpv6Address {
 			return ec2types.InstanceIpv6Address{Ipv6Address: a.Ipv6Address, IsPrimaryIpv6: a.IsPrimaryIpv6}
 		}),
@@ -135,6 +148,12 @@ func showInstanceInterface(i *iface) ec2types.InstanceNetworkInterface {
 			DeleteOnTermination: shown.Attachment.DeleteOnTermination, DeviceIndex: shown.Attachment.DeviceIndex,
 			NetworkCardIndex: shown.Attachment.NetworkCardIndex, Status: shown.Attachment.Status,
 		},
+	}
+	for _, p := range shown.Ipv4Prefixes {
+		out.Ipv4Prefixes = append(out.Ipv4Prefixes, ec2types.InstanceIpv4Prefix{Ipv4Prefix: p.Ipv4Prefix})
+	}
+	for _, p := range shown.Ipv6Prefixes {
+		out.Ipv6Prefixes = append(out.Ipv6Prefixes, ec2types.InstanceIpv6Prefix{Ipv6Prefix: p.Ipv6Prefix})
 	}
 	if t := shown.ConnectionTrackingConfiguration; t != nil {
 		out.ConnectionTrackingConfiguration = &ec2types.ConnectionTrackingSpecificationResponse{

@@ -124,9 +124,6 @@ func parseTracking(in *ec2types.ConnectionTrackingSpecificationRequest) (*secgro
 	return &out, nil
 }
 
-// delegated reports whether a request wants address prefixes on an interface.
-func delegated[T any](list []T, count *int32) bool { return len(list) > 0 || deref(count) != 0 }
-
 // checkInterfaceType admits the one kind of interface that there is.
 func checkInterfaceType(kind *string) error {
 	switch deref(kind) {

@@ -185,6 +185,10 @@ func launchInterfaces(in *ec2types.RunInstancesRequest) ([]control.LaunchInterfa
 		}
 		indexes[out[n].DeviceIndex] = true
 	}
+	if len(out) > 1 && slices.ContainsFunc(out, func(i control.LaunchInterface) bool { return deref(i.Public) }) {
+		return nil, secgroup.Errorf("InvalidParameterCombination",
+			"The associatePublicIPAddress parameter cannot be specified when launching with multiple network interfaces.")
+	}
 	if !indexes[0] {
 		return nil, secgroup.Errorf("InvalidParameterCombination", "When specifying network interfaces, you must include a device at index 0.")
 	}
@@ -206,6 +210,9 @@ func launchInterface(i *ec2types.InstanceNetworkInterfaceSpecification) (control
 	if err != nil {
 		return out, err
 	}
+	if addressing.Delegated, err = parseDelegations(i.Ipv4Prefixes, i.Ipv4PrefixCount, i.Ipv6Prefixes, i.Ipv6PrefixCount); err != nil {
+		return out, err
+	}
 	tracking, err := parseTracking(i.ConnectionTrackingSpecification)
 	if err != nil {
 		return out, err
@@ -222,6 +229,7 @@ func launchInterface(i *ec2types.InstanceNetworkInterfaceSpecification) (control
 		return out, err
 	}
 	out.Keep = i.DeleteOnTermination != nil && !*i.DeleteOnTermination
+	out.Public = i.AssociatePublicIpAddress
 	out.InterfaceSpec = control.InterfaceSpec{
 		Subnet: deref(i.SubnetId), Groups: i.Groups, Description: deref(i.Description), Addressing: addressing, Tracking: tracking,
 	}
@@ -240,6 +248,10 @@ func checkExisting(i *ec2types.InstanceNetworkInterfaceSpecification, a control.
 		what = "a description"
 	case a.Primary.IsValid() || a.MoreIPv4 > 0 || len(a.IPv6) > 0 || a.MoreIPv6 != nil:
 		what = "an IP address"
+	case a.Prefixed():
+		what = "an address prefix"
+	case deref(i.AssociatePublicIpAddress):
+		what = "a public IP address"
 	case tracking != nil:
 		what = "a connection tracking specification"
 	default:

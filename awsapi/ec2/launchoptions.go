@@ -33,9 +33,8 @@ func unsupportedLaunch(in *ec2types.RunInstancesRequest) bool {
 		return true
 	}
 	return slices.ContainsFunc(in.NetworkInterfaces, func(i ec2types.InstanceNetworkInterfaceSpecification) bool {
-		return deref(i.AssociatePublicIpAddress) || deref(i.AssociateCarrierIpAddress) || deref(i.PrimaryIpv6) ||
-			deref(i.NetworkCardIndex) != 0 || i.EnaQueueCount != nil || i.EnaSrdSpecification != nil && deref(i.EnaSrdSpecification.EnaSrdEnabled) ||
-			delegated(i.Ipv4Prefixes, i.Ipv4PrefixCount) || delegated(i.Ipv6Prefixes, i.Ipv6PrefixCount)
+		return deref(i.AssociateCarrierIpAddress) || deref(i.PrimaryIpv6) ||
+			deref(i.NetworkCardIndex) != 0 || i.EnaQueueCount != nil || i.EnaSrdSpecification != nil && deref(i.EnaSrdSpecification.EnaSrdEnabled)
 	})
 }
 

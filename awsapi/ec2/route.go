@@ -5,6 +5,7 @@ package ec2
 import (
 	"context"
 	"net/netip"
+	"strings"
 
 	"github.com/hedgeward/hedgeward/awsapi"
 	"github.com/hedgeward/hedgeward/awsapi/ec2/ec2types"
@@ -36,18 +37,28 @@ func destination(parameter, text string, v4 bool) (netip.Prefix, error) {
 	return p.Masked(), nil
 }
 
-// routeTarget returns the peering connection that a route leads to. There is
-// nothing else yet that a route could lead to.
-func routeTarget(peering *string, others ...*string) (string, error) {
+// routeTarget returns where a route leads: to a peering connection or an internet
+// gateway. There is nothing else yet that a route could lead to.
+func routeTarget(to netip.Prefix, peering, gateway *string, others ...*string) (route secgroup.Route, err error) {
 	for _, other := range others {
 		if other != nil {
-			return "", errUnsupported
+			return route, errUnsupported
 		}
 	}
-	if peering == nil {
-		return "", missing("gatewayId, vpcPeeringConnectionId or another target")
+	route.Destination = to
+	switch {
+	case peering != nil && gateway != nil:
+		return route, secgroup.Errorf("InvalidParameterCombination", "The parameter gatewayId cannot be used with the parameter vpcPeeringConnectionId")
+	case gateway != nil:
+		if route.Gateway = *gateway; !strings.HasPrefix(*gateway, secgroup.InternetGatewayPrefix+"-") {
+			return route, errUnsupported // a virtual private gateway, or local
+		}
+		return route, secgroup.CheckID(secgroup.InternetGatewayPrefix, *gateway, "InvalidGatewayId.Malformed")
+	case peering != nil:
+		route.Peering = *peering
+		return route, checkPeeringID(*peering)
 	}
-	return *peering, checkPeeringID(*peering)
+	return route, missing("gatewayId, vpcPeeringConnectionId or another target")
 }
 
 func (s *Service) createRoute(c *awsapi.Call, in *ec2types.CreateRouteRequest) (func(context.Context) (*ec2types.CreateRouteResult, error), error) {
@@ -55,13 +66,13 @@ func (s *Service) createRoute(c *awsapi.Call, in *ec2types.CreateRouteRequest) (
 	if err != nil {
 		return nil, err
 	}
-	peering, err := routeTarget(in.VpcPeeringConnectionId, in.CarrierGatewayId, in.CoreNetworkArn, in.EgressOnlyInternetGatewayId, in.GatewayId,
+	route, err := routeTarget(to, in.VpcPeeringConnectionId, in.GatewayId, in.CarrierGatewayId, in.CoreNetworkArn, in.EgressOnlyInternetGatewayId,
 		in.InstanceId, in.LocalGatewayId, in.NatGatewayId, in.NetworkInterfaceId, in.OdbNetworkArn, in.TransitGatewayId, in.VpcEndpointId)
 	if err != nil {
 		return nil, err
 	}
 	return func(ctx context.Context) (*ec2types.CreateRouteResult, error) {
-		err := s.control.CreateRoute(ctx, callerOf(c), deref(in.RouteTableId), secgroup.Route{Destination: to, Peering: peering})
+		err := s.control.CreateRoute(ctx, callerOf(c), deref(in.RouteTableId), route)
 		if err != nil {
 			return nil, err
 		}
@@ -77,13 +88,13 @@ func (s *Service) replaceRoute(c *awsapi.Call, in *ec2types.ReplaceRouteRequest)
 	if deref(in.LocalTarget) {
 		return nil, errUnsupported // only routes that replaced a local one can go back to it
 	}
-	peering, err := routeTarget(in.VpcPeeringConnectionId, in.CarrierGatewayId, in.CoreNetworkArn, in.EgressOnlyInternetGatewayId, in.GatewayId,
+	route, err := routeTarget(to, in.VpcPeeringConnectionId, in.GatewayId, in.CarrierGatewayId, in.CoreNetworkArn, in.EgressOnlyInternetGatewayId,
 		in.InstanceId, in.LocalGatewayId, in.NatGatewayId, in.NetworkInterfaceId, in.OdbNetworkArn, in.TransitGatewayId, in.VpcEndpointId)
 	if err != nil {
 		return nil, err
 	}
 	return func(ctx context.Context) (*ec2types.ReplaceRouteResult, error) {
-		return result[ec2types.ReplaceRouteResult](s.control.ReplaceRoute(ctx, callerOf(c), deref(in.RouteTableId), secgroup.Route{Destination: to, Peering: peering}))
+		return result[ec2types.ReplaceRouteResult](s.control.ReplaceRoute(ctx, callerOf(c), deref(in.RouteTableId), route))
 	}, nil
 }
 

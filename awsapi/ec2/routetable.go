@@ -39,7 +39,7 @@ type routeTable struct {
 const (
 	localGateway = "local"
 	activeRoute  = "active"
-	blackhole    = "blackhole" // its peering connection is over
+	blackhole    = "blackhole" // its peering connection is over, its gateway not attached
 )
 
 var routeTablePaging = paging{
@@ -137,10 +137,11 @@ func completeTable(snap *model.Snapshot, t *secgroup.RouteTable) *routeTable {
 	}
 	for _, r := range t.Routes {
 		state := blackhole
-		if p := snap.Peerings.Get(r.Peering); p != nil && p.State == secgroup.PeeringActive {
+		if snap.Active(t, &r) {
 			state = activeRoute
 		}
-		route(r.Destination, "CreateRoute", state).VpcPeeringConnectionId = new(r.Peering)
+		shown := route(r.Destination, "CreateRoute", state)
+		shown.VpcPeeringConnectionId, shown.GatewayId = optional(r.Peering), optional(r.Gateway)
 	}
 	tie := func(id string) *ec2types.RouteTableAssociation {
 		out.associations = append(out.associations, ec2types.RouteTableAssociation{

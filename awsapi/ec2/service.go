@@ -34,6 +34,8 @@ func (s *Service) operations() []awsapi.Operation {
 		s.peeringOperations(),
 		s.relatedOperations(),
 		s.routeTableOperations(),
+		s.gatewayOperations(),
+		s.elasticIPOperations(),
 		s.groupOperations(),
 		s.prefixListOperations(),
 		s.interfaceOperations(),

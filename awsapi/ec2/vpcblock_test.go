@@ -111,6 +111,9 @@ func TestCreateDefaultVpcAndSubnet(t *testing.T) {
 	_, err = r.CreateDefaultSubnet(t.Context(), &sdk.CreateDefaultSubnetInput{})
 	refused(t, err, "MissingParameter: The request must contain the parameter availabilityZone")
 	must(r.DeleteSubnet(t.Context(), &sdk.DeleteSubnetInput{SubnetId: made.SubnetId}))(t)
+	g := must(r.DescribeInternetGateways(t.Context(), &sdk.DescribeInternetGatewaysInput{Filters: []sdktypes.Filter{where("attachment.vpc-id", *made.VpcId)}}))(t).InternetGateways[0]
+	must(r.DetachInternetGateway(t.Context(), &sdk.DetachInternetGatewayInput{InternetGatewayId: g.InternetGatewayId, VpcId: made.VpcId}))(t)
+	must(r.DeleteInternetGateway(t.Context(), &sdk.DeleteInternetGatewayInput{InternetGatewayId: g.InternetGatewayId}))(t)
 	must(r.DeleteVpc(t.Context(), &sdk.DeleteVpcInput{VpcId: made.VpcId}))(t)
 	v := must(r.CreateDefaultVpc(t.Context(), &sdk.CreateDefaultVpcInput{}))(t).Vpc
 	if !*v.IsDefault || v.State != "pending" || *v.CidrBlock != "172.31.0.0/16" {
