@@ -168,6 +168,54 @@ func TestASwapOfGroupsIsOneStep(t *testing.T) {
 	}
 }
 
+// TestMembersAndRulesTradePlaces puts into one delta what moves a peer to another
+// group and the rule with it: whatever the agent does in between, the peer gets
+// through what is open before and after, and nothing else.
+func TestMembersAndRulesTradePlaces(t *testing.T) {
+	fromGroup := func(id, group string) policy.Rule {
+		return policy.Rule{ID: id, Protocol: 6, From: 80, To: 80, Peer: policy.Peer{Group: group}}
+	}
+	peer := feed.AddressKey{VPC: "vpc-1", Addr: netip.MustParseAddr("10.0.0.9")}
+	delta := func(revision int64, open, shut, member string) *feed.Delta {
+		d := worldOfOne(revision, secgroup.Pending, fromGroup("open", open), fromGroup("shut", shut))
+		d.Addresses[peer] = &feed.Address{Interface: "eni-far", Groups: []string{member}}
+		return d
+	}
+	for _, restarted := range []bool{false, true} {
+		kernel, driver := newStrictKernel(t), newFakeDriver()
+		r := newRig(t, kernel, driver)
+		r.Apply(delta(5, "sg-a", "sg-b", "sg-a"))
+		r.report()
+		if restarted {
+			r = newRig(t, kernel, driver)
+		}
+		steps := 0
+		kernel.step = func() {
+			steps++
+			p := kernel.interfaces["eni-1"].Policy
+			var through []string
+			for _, group := range []string{"sg-a", "sg-b"} {
+				for _, rule := range kernel.policies[p].Tables[0].GroupRow(0, []string{group}) {
+					if rule.Rule != policy.NoRule && kernel.member(peer, p, group) {
+						through = append(through, kernel.policies[p].Tables[0].Rules[rule.Rule])
+					}
+				}
+			}
+			if fmt.Sprint(through) != "[open]" {
+				t.Errorf("restarted %v, step %d: the peer gets through by %v, want [open] alone", restarted, steps, through)
+			}
+		}
+		r.Apply(delta(6, "sg-b", "sg-a", "sg-b"))
+		if steps < 2 {
+			t.Errorf("%d steps: the rules and the peer have changed", steps)
+		}
+		if len(kernel.turning) != 0 {
+			t.Errorf("restarted %v: left half way: %v", restarted, kernel.turning)
+		}
+		kernel.step = nil
+	}
+}
+
 func TestAFullKernelKeepsWhatIsInForce(t *testing.T) {
 	r := newRig(t, newStrictKernel(t), newFakeDriver())
 	r.Apply(worldOfOne(5, secgroup.Pending, rule("sgr-1")))

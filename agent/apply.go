@@ -16,9 +16,10 @@ import (
 )
 
 // Apply brings the host in line with a delta. The order keeps every packet's
-// verdict that of the state before or after: who is behind an address first,
-// then what interfaces are judged by, each interface with one atomic switch, and
-// instances last. It returns when the kernel judges by the delta; making and
+// verdict that of the state before or after: who is behind an address first, in
+// a way that changes no verdict yet where policies change too, then what
+// interfaces are judged by, each interface with one atomic switch, and instances
+// last. It returns when the kernel judges by the delta; making and
 // removing instances goes on in Run.
 func (a *Agent) Apply(d *feed.Delta) {
 	a.mu.Lock()
@@ -44,16 +45,13 @@ func (a *Agent) Apply(d *feed.Delta) {
 			a.try("interface "+id, func() error { return a.putInterface(id) }) // what judges it follows below
 		}
 	}
-	if first {
-		// The policies that an earlier agent left know no groups but those of
-		// then: replace them before anybody's groups change.
-		a.judgeAll(d, rejudge)
-	}
+	// What changes with the policies takes effect with each interface's switch.
+	turning := first || len(rejudge) > 0 || a.regrouped(d.Interfaces)
 	// A network knows its addresses before an interface moves there, and the one
 	// it leaves forgets them after.
 	for key, now := range d.Addresses {
 		if now != nil {
-			a.tellAddress(key)
+			a.tellAddress(key, turning)
 		}
 	}
 	for id := range moved {
@@ -64,10 +62,17 @@ func (a *Agent) Apply(d *feed.Delta) {
 	}
 	for key, now := range d.Addresses {
 		if now == nil {
-			a.tellAddress(key)
+			a.tellAddress(key, false)
 		}
 	}
 	a.judgeAll(d, rejudge)
+	if turning {
+		for key, now := range d.Addresses {
+			if now != nil {
+				a.tellAddress(key, false)
+			}
+		}
+	}
 	if first {
 		a.dropLeftovers()
 	}
@@ -145,6 +150,17 @@ func (a *Agent) putInterface(id string) error {
 	return a.cfg.Datapath.Attach(spec)
 }
 
+// regrouped reports whether an attached interface of a delta is judged by other
+// groups than it shall be.
+func (a *Agent) regrouped(changed map[string]*feed.Interface) bool {
+	for id, now := range changed {
+		if now != nil && a.isAttached(id) && !a.isJudged(id) {
+			return true
+		}
+	}
+	return false
+}
+
 // judgeAll switches the attached ones of a delta's interfaces, and those that
 // changed groups judge, to the policies of their groups.
 func (a *Agent) judgeAll(d *feed.Delta, rejudge []string) {
@@ -202,8 +218,8 @@ func (a *Agent) closedOf(instance string) []string {
 }
 
 // tellAddress makes the datapath know who is behind an address, or that nobody
-// is.
-func (a *Agent) tellAddress(key feed.AddressKey) {
+// is. turning says that policies are about to change with its groups.
+func (a *Agent) tellAddress(key feed.AddressKey, turning bool) {
 	a.try("address "+key.Addr.String()+" in "+key.VPC, func() error {
 		want := a.addresses[key]
 		if want == nil {
@@ -213,7 +229,7 @@ func (a *Agent) tellAddress(key feed.AddressKey) {
 			}
 			return err
 		}
-		told := datapath.Address{VPC: key.VPC, Addr: key.Addr, Groups: want.Groups}
+		told := datapath.Address{VPC: key.VPC, Addr: key.Addr, Groups: want.Groups, Turning: turning}
 		if want.Local && a.isAttached(want.Interface) {
 			told.Interface = want.Interface
 		}
@@ -245,7 +261,7 @@ func (a *Agent) mergeAddresses(delta map[feed.AddressKey]*feed.Address) {
 // tellAddressesOf tells the addresses of one interface again, in every network.
 func (a *Agent) tellAddressesOf(id string) {
 	for key := range a.owned[id] {
-		a.tellAddress(key)
+		a.tellAddress(key, false)
 	}
 }
 
@@ -260,7 +276,7 @@ func (a *Agent) dropLeftovers() {
 	for _, left := range a.cfg.Datapath.Adopted().Addresses {
 		key := feed.AddressKey{VPC: left.VPC, Addr: left.Addr}
 		if a.addresses[key] == nil {
-			a.tellAddress(key)
+			a.tellAddress(key, false)
 		}
 	}
 	a.destroyLeftovers()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 
@@ -29,12 +30,36 @@ type strictKernel struct {
 	addresses  map[feed.AddressKey]datapath.Address
 	owners     map[feed.AddressKey]string // address -> interface
 	judged     []string                   // rules of every policy that SetPolicy put in force, in order
+	turning    map[feed.AddressKey]turn   // addresses that were put so
+	step       func()                     // called after every change, if set
+}
+
+// turn is what an address holds for the policies up to one, and groups after it.
+type turn struct {
+	groups []string
+	until  datapath.PolicyID
+}
+
+func (k *strictKernel) changed() {
+	if k.step != nil {
+		k.step()
+	}
+}
+
+// member reports whether a policy takes an address for one of a group's.
+func (k *strictKernel) member(key feed.AddressKey, p datapath.PolicyID, group string) bool {
+	groups := k.addresses[key].Groups
+	if turning, ok := k.turning[key]; ok && p <= turning.until {
+		groups = turning.groups
+	}
+	return slices.Contains(groups, group)
 }
 
 func newStrictKernel(t *testing.T) *strictKernel {
 	return &strictKernel{
 		t: t, policies: map[datapath.PolicyID]*policy.Policy{}, interfaces: map[string]*datapath.InterfaceStatus{},
 		addresses: map[feed.AddressKey]datapath.Address{}, owners: map[feed.AddressKey]string{},
+		turning: map[feed.AddressKey]turn{},
 	}
 }
 
@@ -78,6 +103,7 @@ func (k *strictKernel) SetPolicy(id string, p datapath.PolicyID, revision int64)
 	}
 	i.Policy, i.Revision = p, revision
 	k.judged = append(k.judged, k.rules(id))
+	k.changed()
 	return nil
 }
 
@@ -95,7 +121,12 @@ func (k *strictKernel) PutAddress(a datapath.Address) error {
 	if a.Interface != "" && k.interfaces[a.Interface] == nil {
 		k.t.Errorf("PutAddress(%s) on %s, which is not attached", a.Addr, a.Interface)
 	}
-	k.addresses[feed.AddressKey{VPC: a.VPC, Addr: a.Addr}] = a
+	key := feed.AddressKey{VPC: a.VPC, Addr: a.Addr}
+	if delete(k.turning, key); a.Turning {
+		k.turning[key] = turn{k.addresses[key].Groups, k.next}
+	}
+	k.addresses[key] = a
+	k.changed()
 	return nil
 }
 

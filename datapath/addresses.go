@@ -20,6 +20,13 @@ type Address struct {
 	Addr      netip.Addr
 	Interface string   // id, if attached on this host; "" if not
 	Groups    []string // ids; order and repetition do not matter
+
+	// Turning is set while policies are about to change with the groups: the
+	// policies that are there now go on seeing the groups that the address has
+	// now, and those that are added later see Groups, so that an interface's
+	// switch from one to the other is the only step that its packets see. When
+	// all interfaces are switched, put the address again without it.
+	Turning bool
 }
 
 // place is an address within a network: two of them never share one
@@ -60,9 +67,9 @@ func (d *Datapath) write(p place, a addressState) error {
 // was said before. The rules that name those groups hold for it from the next
 // packet on. An address of an attached interface stays that interface's.
 //
-// After Open has adopted policies, set the policies of all interfaces anew
-// before changing groups: the rules of adopted ones are not known here, so sets
-// of groups that are new to them match none of their rules.
+// The rules of policies that Open has adopted are not known here, so sets of
+// groups that are new to them match none of their rules: change groups only
+// Turning, and set the policies of all interfaces anew.
 func (d *Datapath) PutAddress(a Address) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -97,7 +104,16 @@ func (d *Datapath) putAddress(a Address) error {
 		}
 		next.slot, next.local = s, home.local // one id, wherever its packets come from
 	}
-	c, err := d.intern(a.Groups)
+	var c *class
+	if a.Turning {
+		var from *class
+		if old != nil {
+			from = old.class
+		}
+		c, err = d.turn(from, a.Groups)
+	} else {
+		c, err = d.intern(a.Groups)
+	}
 	if err != nil {
 		return err
 	}

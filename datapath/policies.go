@@ -62,6 +62,7 @@ func (d *Datapath) addPolicy(p *policy.Policy) (PolicyID, error) {
 		return 0, err
 	}
 	d.policies[id] = in
+	d.added++
 	return id, nil
 }
 
@@ -148,15 +149,48 @@ func (d *Datapath) installClass(in *installed, c *class) error {
 				continue
 			}
 			key := bpfobj.HedgewardClassKey{Table: tableOf(in.id, dir, f), Class: uint32(c.id)}
-			r, x, err := d.writeRow(row)
-			if err != nil {
-				return err
+			if err := d.writeClass(in, key, row); err != nil {
+				return fmt.Errorf("write groups %v: %w", c.groups, err)
 			}
-			if err := d.ClassRows.Put(&key, &r); err != nil {
-				d.steps.give(x)
-				return fmt.Errorf("write groups %v: %w", c.groups, asFull(err))
+		}
+	}
+	return nil
+}
+
+func (d *Datapath) writeClass(in *installed, key bpfobj.HedgewardClassKey, row policy.Row) error {
+	r, x, err := d.writeRow(row)
+	if err != nil {
+		return err
+	}
+	if err := d.ClassRows.Put(&key, &r); err != nil {
+		d.steps.give(x)
+		return asFull(err)
+	}
+	in.classes[key] = x
+	return nil
+}
+
+// copyClass gives a turning class the rows that the class has from which it turns.
+func (d *Datapath) copyClass(in *installed, c *class) error {
+	if c.from == nil {
+		return nil
+	}
+	for dir := range flow.Direction(flow.NumDirections) {
+		for f := range flow.Family(flow.NumFamilies) {
+			key := bpfobj.HedgewardClassKey{Table: tableOf(in.id, dir, f), Class: uint32(c.from.id)}
+			old, there := in.classes[key]
+			if !there {
+				continue
 			}
-			in.classes[key] = x
+			row := make(policy.Row, old.count)
+			for i := range row {
+				s := d.step(old.offset + uint32(i))
+				row[i] = policy.Step{Start: s.Start, Rule: s.Rule, Flags: s.Flags}
+			}
+			key.Class = uint32(c.id)
+			if err := d.writeClass(in, key, row); err != nil {
+				return fmt.Errorf("write groups %v: %w", c.groups, err)
+			}
 		}
 	}
 	return nil
