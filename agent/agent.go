@@ -46,6 +46,9 @@ type Config struct {
 	// it is not what was wanted.
 	Report func(ctx context.Context, id string, observed secgroup.InstanceState, detail string) error
 	Log    *slog.Logger
+	// Program returns the command that runs inside an instance as long as it
+	// does, none when empty. nil: none ever.
+	Program func(*feed.Instance) []string
 }
 
 // retryEvery is how often what failed is tried again.

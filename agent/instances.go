@@ -177,6 +177,9 @@ func (a *Agent) spec(want *feed.Instance) (instance.Spec, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	spec := instance.Spec{ID: want.ID, UserData: want.UserData, FirstBoot: want.FirstBoot, Reboots: want.Reboots}
+	if a.cfg.Program != nil {
+		spec.Program = a.cfg.Program(want)
+	}
 	for _, id := range want.Interfaces {
 		ifc := a.interfaces[id]
 		if ifc == nil {

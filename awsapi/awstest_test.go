@@ -108,7 +108,7 @@ func startWith(t *testing.T, change func(*awsapi.Config), extra ...awsapi.Operat
 		}),
 	}, extra...)
 	cfg := awsapi.Config{
-		Services:    []*awsapi.Service{awsapi.NewService(ec2types.Model, awsapi.EC2Query, ops...), sts.New(nil), appstream.New()},
+		Services:    []*awsapi.Service{awsapi.NewService(ec2types.Model, awsapi.EC2Query, ops...), sts.New(nil), appstream.New(nil)},
 		Credentials: keys{},
 		Authorizer:  r,
 		Regions:     func(region string) bool { return region == "us-east-1" || region == "eu-central-1" },

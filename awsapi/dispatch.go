@@ -112,6 +112,9 @@ func (s *Server) call(r *http.Request, a *answer, body []byte) (op *wire.Operati
 	}
 	op = service.model.Operations[req.action]
 	if op == nil {
+		if e := service.foreign[req.action]; e != nil {
+			return nil, nil, e
+		}
 		return nil, nil, service.protocol.unknown(req.action)
 	}
 	offered := service.offered[req.action]

@@ -123,7 +123,12 @@ func (json11s) read(m *wire.Model, r *http.Request, body []byte) (request, error
 	if !ok {
 		return request{}, secgroup.Errorf("UnknownOperationException", "The header X-Amz-Target does not name an operation of %s.", m.TargetPrefix)
 	}
-	return request{action: action, decode: func(in any) error { return json11.Decode(body, in) }}, nil
+	return request{action: action, decode: func(in any) error {
+		if err := json11.Decode(body, in); err != nil {
+			return err
+		}
+		return json11.Validate(in, m.Enumerations)
+	}}, nil
 }
 
 func (json11s) headers(h http.Header) { h.Set("Content-Type", "application/x-amz-json-1.1") }

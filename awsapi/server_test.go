@@ -236,7 +236,8 @@ func TestOtherServicesWordTheirOwnRefusals(t *testing.T) {
 			t.Errorf("%s: no request id", action)
 		}
 	}
-	stream("PhotonAdminProxyService.DescribeFleets", scope{}, true, 400, "UnsupportedOperation")
+	stream("PhotonAdminProxyService.CopyImage", scope{}, true, 400, "OperationNotPermittedException")
+	stream("PhotonAdminProxyService.StartFleet", scope{}, true, 400, "ValidationException")
 	stream("PhotonAdminProxyService.Foo", scope{}, true, 400, "UnknownOperationException")
 	stream("DescribeFleets", scope{}, true, 400, "UnknownOperationException")
 	stream("PhotonAdminProxyService.DescribeFleets", scope{}, false, 403, "MissingAuthenticationTokenException")

@@ -14,6 +14,7 @@ import (
 	"github.com/hedgeward/hedgeward/access"
 	"github.com/hedgeward/hedgeward/awsapi/wire"
 	"github.com/hedgeward/hedgeward/control"
+	"github.com/hedgeward/hedgeward/secgroup"
 )
 
 // Caller is the principal whose signature a call bears.
@@ -107,6 +108,7 @@ type Service struct {
 	model    *wire.Model
 	protocol Protocol
 	offered  map[string]*Operation
+	foreign  map[string]*secgroup.Error // see Refuse
 }
 
 // NewService returns a service. Operations of the model that are not among ops
@@ -126,6 +128,16 @@ func NewService(model *wire.Model, protocol Protocol, ops ...Operation) *Service
 			panic(fmt.Sprintf("awsapi: operation %s of %s takes %T and gives %T", op.name, model.Service, declared.NewInput(), declared.NewOutput()))
 		}
 		s.offered[op.name] = &op
+	}
+	return s
+}
+
+// Refuse has operations answer e that the service has and the model here does
+// not. It returns s.
+func (s *Service) Refuse(e *secgroup.Error, operations ...string) *Service {
+	s.foreign = make(map[string]*secgroup.Error, len(operations))
+	for _, name := range operations {
+		s.foreign[name] = e
 	}
 	return s
 }

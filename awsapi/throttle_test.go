@@ -20,7 +20,7 @@ func TestThrottledCalls(t *testing.T) {
 	now := time.Now()
 	r := &rig{log: new(journal)}
 	server, err := awsapi.New(awsapi.Config{
-		Services:    []*awsapi.Service{awsapi.NewService(ec2types.Model, awsapi.EC2Query), sts.New(nil), appstream.New()},
+		Services:    []*awsapi.Service{awsapi.NewService(ec2types.Model, awsapi.EC2Query), sts.New(nil), appstream.New(nil)},
 		Credentials: keys{}, Authorizer: r, Now: func() time.Time { return now }, Log: discard(),
 		Regions:  func(string) bool { return true },
 		Throttle: awsapi.Rates{awsapi.ClassMutate: {PerSecond: 1, Burst: 1}, awsapi.ClassDescribe: {PerSecond: 1, Burst: 1}},

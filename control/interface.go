@@ -95,12 +95,15 @@ func full[T any](t *model.Table[T], scope secgroup.Scope, limit int) bool {
 // (docs/spec/ec2-api.md section 5.4).
 func (s *Service) DeleteNetworkInterface(ctx context.Context, caller Caller, id string) error {
 	return s.write(ctx, caller.Scope, func(tx *model.Tx) error {
-		i, err := ownInterface(tx, caller.Scope, id)
+		found, err := interfacesOf(tx.Snapshot, caller.Scope, id)
 		if err != nil {
 			return err
 		}
-		if i.Attachment != nil {
+		if found[0].Attachment != nil {
 			return secgroup.Errorf("InvalidParameterValue", "Network interface '%s' is currently in use.", id)
+		}
+		if _, err := ownInterface(tx, caller.Scope, id); err != nil {
+			return err
 		}
 		deleteInterface(tx, id)
 		return nil

@@ -33,6 +33,12 @@ type Quotas struct {
 
 	InternetGatewaysPerRegion int // 5
 	ElasticIPsPerRegion       int // 5
+
+	// Of docs/spec/appstream.md section 8.
+	FleetsPerRegion   int // 10
+	BuildersPerRegion int // 10, of each kind
+	StacksPerRegion   int // 10
+	StreamingPerType  int // 100: instances of one type in all fleets that do not rest
 }
 
 // quota is one limit: its name, its default, and how far it can be raised for an
@@ -78,6 +84,10 @@ var allQuotas = []quota{
 	{"internet-gateways-per-region", 5, anyNumber, func(q *Quotas) *int { return &q.InternetGatewaysPerRegion }},
 	{"elastic-ips-per-region", 5, anyNumber, func(q *Quotas) *int { return &q.ElasticIPsPerRegion }},
 	{"routes-per-table", 500, 1000, func(q *Quotas) *int { return &q.RoutesPerTable }},
+	{"fleets-per-region", 10, anyNumber, func(q *Quotas) *int { return &q.FleetsPerRegion }},
+	{"builders-per-region", 10, anyNumber, func(q *Quotas) *int { return &q.BuildersPerRegion }},
+	{"stacks-per-region", 10, anyNumber, func(q *Quotas) *int { return &q.StacksPerRegion }},
+	{"streaming-instances-per-type", 100, anyNumber, func(q *Quotas) *int { return &q.StreamingPerType }},
 }
 
 func (q Quotas) withDefaults() Quotas {

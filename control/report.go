@@ -24,7 +24,13 @@ import (
 func (s *Service) ReportInstance(ctx context.Context, id string, observed secgroup.InstanceState, detail string) error {
 	seen := s.Read().Instances.Get(id)
 	if seen == nil {
+		if observed == secgroup.Terminated {
+			return nil // the record of a streaming instance goes with it
+		}
 		return noInstance.err(id)
+	}
+	if seen.Streaming != nil {
+		return s.reportStreaming(ctx, seen, observed, detail)
 	}
 	return s.write(ctx, seen.Scope, func(tx *model.Tx) error {
 		was := tx.Instances.Get(id)

@@ -38,6 +38,10 @@ type Config struct {
 	// addresses and its last are never given. Zero: DefaultPublicPool.
 	PublicPool netip.Prefix
 
+	// Gateway returns where users reach the streaming gateway, as host:port, ""
+	// while they cannot. nil: never.
+	Gateway func() string
+
 	// DeadPeerings is how long a peering connection that is over stays visible at
 	// most. Zero: as long as EC2 shows it, 2 hours to 2 days.
 	DeadPeerings time.Duration
@@ -61,6 +65,7 @@ type Service struct {
 
 	deadPeerings time.Duration // see Config
 	publicPool   netip.Prefix
+	gateway      func() string
 }
 
 // New returns a Service on a model and the store that it follows.
@@ -74,6 +79,7 @@ func New(s *store.Store, m *model.Model, cfg Config) *Service {
 	if !svc.publicPool.IsValid() {
 		svc.publicPool = DefaultPublicPool
 	}
+	svc.gateway = cfg.Gateway
 	if svc.regions == nil {
 		svc.regions = DefaultRegions()
 	}

@@ -35,6 +35,10 @@ type Instance struct {
 	UserData   []byte
 	FirstBoot  bool // it has never run before
 	Reboots    int  // programs inside end whenever this grows
+	// Streams is the address at which the instance serves its stream, the zero
+	// Addr for none. Gateway connects users to such streams.
+	Streams netip.Addr
+	Gateway bool
 }
 
 // Interface is one interface of an instance of the host that is to be in force.

@@ -225,6 +225,14 @@ func (h *Host) instance(snap *model.Snapshot, id string) *Instance {
 	for _, ifc := range attached {
 		out.Interfaces = append(out.Interfaces, ifc.ID)
 	}
+	if what := row.Streaming; what != nil {
+		out.Gateway = what.Kind == secgroup.GatewayKind
+		for _, ifc := range attached { // that of the management network is the service's, as the instance is
+			if ifc.Scope == row.Scope && !out.Gateway && len(ifc.Addresses) > 0 {
+				out.Streams = ifc.Addresses[0]
+			}
+		}
+	}
 	return out
 }
 
@@ -252,7 +260,7 @@ func (h *Host) iface(snap *model.Snapshot, id string) *Interface {
 		for _, a := range addrs {
 			out.Addresses = append(out.Addresses, netip.PrefixFrom(a, block.Bits()))
 		}
-		if len(addrs) > 0 {
+		if len(addrs) > 0 && !subnet.NoRouter {
 			out.Gateways = append(out.Gateways, block.Masked().Addr().Next())
 		}
 	}

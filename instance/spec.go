@@ -34,6 +34,9 @@ type Spec struct {
 	UserData   []byte // run at first boot if it starts with "#!", otherwise not used
 	FirstBoot  bool   // user data may run; it runs once however often Ensure is called
 	Reboots    int    // how often it was rebooted so far
+	// Program is a command with its arguments that runs inside as long as the
+	// instance does; none when empty. Ensure starts it when it does not run.
+	Program []string
 }
 
 const (

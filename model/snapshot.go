@@ -199,6 +199,7 @@ var (
 			{ByTag, func(i *secgroup.Instance) []string { return tagged(i.Scope, i.Tags) }},
 			{ByHost, func(i *secgroup.Instance) []string { return []string{i.Host} }},
 			{ByReserv, func(i *secgroup.Instance) []string { return []string{i.Reservation} }},
+			{ByStreaming, streamingValues},
 		},
 	}
 	prefixListSchema = schema[secgroup.PrefixList]{
@@ -312,6 +313,11 @@ type Snapshot struct {
 	LaunchTemplateVersions Table[secgroup.LaunchTemplateVersion]
 	Quotas                 Table[secgroup.Quotas]
 
+	Fleets            Table[secgroup.Fleet]
+	Builders          Table[secgroup.Builder]
+	Stacks            Table[secgroup.Stack]
+	StreamingSessions Table[secgroup.StreamingSession]
+
 	guards *btree.Map[string, int64] // scope -> revision of its last change
 }
 
@@ -341,6 +347,11 @@ func newSnapshot() *Snapshot {
 		LaunchTemplateVersions: newTable(&launchTemplateVersionSchema),
 		Quotas:                 newTable(&quotasSchema),
 
+		Fleets:            newTable(&fleetSchema),
+		Builders:          newTable(&builderSchema),
+		Stacks:            newTable(&stackSchema),
+		StreamingSessions: newTable(&streamingSessionSchema),
+
 		guards: new(btree.Map[string, int64]),
 	}
 }
@@ -351,6 +362,7 @@ func (s *Snapshot) tables() []anyTable {
 		&s.Accounts, &s.AccountRegions, &s.AccessKeys, &s.Users, &s.Roles, &s.Policies, &s.VPCs, &s.Subnets, &s.Peerings, &s.RouteTables, &s.InternetGateways, &s.ElasticIPs, &s.GroupAssociations, &s.Groups,
 		&s.Interfaces, &s.Instances, &s.PrefixLists, &s.PrefixListVersions, &s.Tokens,
 		&s.LaunchTemplates, &s.LaunchTemplateVersions, &s.Quotas,
+		&s.Fleets, &s.Builders, &s.Stacks, &s.StreamingSessions,
 	}
 }
 

@@ -87,6 +87,7 @@ type Subnet struct {
 	MapPublicIP        bool             `json:"mapPublicIp,omitempty"`
 	AssignIPv6OnCreate bool             `json:"assignIpv6OnCreate,omitempty"`
 	IPv6Native         bool             `json:"ipv6Native,omitempty"`
+	NoRouter           bool             `json:"noRouter,omitempty"` // no way leads out: interfaces get no default route
 	Tags               Tags             `json:"tags,omitempty"`
 	Created            time.Time        `json:"created"`
 }
@@ -202,6 +203,7 @@ type Instance struct {
 	Reboots      int           `json:"reboots,omitempty"` // programs inside end whenever this grows
 	ClientToken  string        `json:"clientToken,omitempty"`
 	Options      Options       `json:"options,omitzero"`
+	Streaming    *Streaming    `json:"streaming,omitempty"` // nil for instances of EC2's
 	Tags         Tags          `json:"tags,omitempty"`
 	Launched     time.Time     `json:"launched"`              // of the last start
 	Created      time.Time     `json:"created"`               // of RunInstances

@@ -1,16 +1,77 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package appstream is AppStream 2.0 as far as Hedgeward has it
-// (docs/spec/ec2-api.md section 11.4). No operation is offered yet: those of the
-// model answer UnsupportedOperation, in the protocol of the service.
+// Package appstream is AppStream 2.0 as far as networking needs it: fleets,
+// builders, stacks, sessions and images, in the JSON 1.1 protocol
+// (docs/spec/appstream.md). It checks the form of requests and shows what control
+// holds; it never decides anything about a fleet: that is control's.
 package appstream
 
 import (
+	"context"
+	"slices"
+
 	"github.com/hedgeward/hedgeward/awsapi"
 	"github.com/hedgeward/hedgeward/awsapi/appstream/appstreamtypes"
+	"github.com/hedgeward/hedgeward/control"
+	"github.com/hedgeward/hedgeward/secgroup"
 )
 
-// New returns the service.
-func New() *awsapi.Service {
-	return awsapi.NewService(appstreamtypes.Model, awsapi.JSON11)
+// Service answers AppStream's operations from control.
+type Service struct {
+	control *control.Service
+}
+
+// New returns the service as awsapi serves it.
+func New(c *control.Service) *awsapi.Service {
+	s := &Service{c}
+	return awsapi.NewService(appstreamtypes.Model, awsapi.JSON11, s.operations()...).Refuse(
+		secgroup.Errorf("OperationNotPermittedException", "Operation not supported by this installation."), others...)
+}
+
+// operations returns everything that the installation offers.
+func (s *Service) operations() []awsapi.Operation {
+	return slices.Concat(s.fleetOperations(), s.builderOperations(), s.stackOperations(), s.sessionOperations(), s.catalogueOperations())
+}
+
+// others are the operations of AppStream 2.0 that are about other things than
+// networking (section 2).
+var others = []string{
+	"AssociateAppBlockBuilderAppBlock", "AssociateApplicationFleet", "AssociateApplicationToEntitlement",
+	"AssociateSoftwareToImageBuilder", "BatchAssociateUserStack", "BatchDisassociateUserStack", "CopyImage", "CreateAppBlock",
+	"CreateAppBlockBuilderStreamingURL", "CreateApplication", "CreateDirectoryConfig", "CreateEntitlement", "CreateExportImageTask",
+	"CreateImportedImage", "CreateThemeForStack", "CreateUpdatedImage", "CreateUsageReportSubscription", "CreateUser", "DeleteAppBlock",
+	"DeleteApplication", "DeleteDirectoryConfig", "DeleteEntitlement", "DeleteImage", "DeleteImagePermissions", "DeleteThemeForStack",
+	"DeleteUsageReportSubscription", "DeleteUser", "DescribeAppBlockBuilderAppBlockAssociations", "DescribeAppBlocks",
+	"DescribeAppLicenseUsage", "DescribeApplicationFleetAssociations", "DescribeApplications", "DescribeDirectoryConfigs",
+	"DescribeEntitlements", "DescribeImagePermissions", "DescribeSoftwareAssociations", "DescribeThemeForStack",
+	"DescribeUsageReportSubscriptions", "DescribeUserStackAssociations", "DescribeUsers", "DisableUser",
+	"DisassociateAppBlockBuilderAppBlock", "DisassociateApplicationFleet", "DisassociateApplicationFromEntitlement",
+	"DisassociateSoftwareFromImageBuilder", "EnableUser", "GetExportImageTask", "ListEntitledApplications", "ListExportImageTasks",
+	"StartSoftwareDeploymentToImageBuilder", "UpdateApplication", "UpdateDirectoryConfig", "UpdateEntitlement", "UpdateImagePermissions",
+	"UpdateThemeForStack",
+}
+
+// operation is awsapi.Op for operations of AppStream. Before any of them looks at
+// anything, the caller's account gets what it is born with in the Region.
+func operation[In, Out any](s *Service, name string, prepare func(*awsapi.Call, *In) (func(context.Context) (*Out, error), error)) awsapi.Operation {
+	return awsapi.Op(name, func(c *awsapi.Call, in *In) (func(context.Context) (*Out, error), error) {
+		run, err := prepare(c, in)
+		if err != nil {
+			return nil, err
+		}
+		return func(ctx context.Context) (*Out, error) {
+			if err := s.control.EnsureRegion(ctx, scopeOf(c)); err != nil {
+				return nil, err
+			}
+			return run(ctx)
+		}, nil
+	})
+}
+
+func scopeOf(c *awsapi.Call) secgroup.Scope {
+	return secgroup.Scope{Account: c.Account, Region: c.Region}
+}
+
+func callerOf(c *awsapi.Call) control.Caller {
+	return control.Caller{Scope: scopeOf(c), ARN: c.ARN}
 }

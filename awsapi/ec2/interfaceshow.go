@@ -76,10 +76,14 @@ func showAttachment(i *secgroup.Interface) *ec2types.NetworkInterfaceAttachment 
 	if a == nil {
 		return nil
 	}
+	owner := &i.Account
+	if i.Requester != "" {
+		owner = new(secgroup.ServiceAccount)
+	}
 	return &ec2types.NetworkInterfaceAttachment{
 		AttachTime: &a.Attached, AttachmentId: &a.ID, DeleteOnTermination: &a.DeleteOnTermination,
 		DeviceIndex: new(int32(a.DeviceIndex)), NetworkCardIndex: new(int32(0)),
-		InstanceId: &a.Instance, InstanceOwnerId: &i.Account, Status: new(attached),
+		InstanceId: &a.Instance, InstanceOwnerId: owner, Status: new(attached),
 	}
 }
 

@@ -22,6 +22,7 @@ type Model struct {
 	Namespace    string // of XML results; empty for JSON services
 	TargetPrefix string // of X-Amz-Target in JSON services; empty otherwise
 	Operations   map[string]*Operation
+	Enumerations map[string][]string // of JSON services: the values that request fields may have, by name
 }
 
 // Operation is one entry of a model.

@@ -5,6 +5,7 @@ package wire
 import (
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -54,6 +55,8 @@ type Field struct {
 	Item     string // name of list elements; empty when flattened or no list
 	Index    int    // in the Go struct
 	Required bool
+	Min, Max *int64 // of a number, or of the length of a string, list or map; nil without
+	Enum     string // name of the enumeration that the value or its elements are of; "" for none
 	Value    *Value
 }
 
@@ -101,16 +104,37 @@ func buildShape(t reflect.Type, d Direction, open map[reflect.Type]*Shape) *Shap
 			continue
 		}
 		name, item, _ := strings.Cut(tag, ">")
-		rules := strings.Split(f.Tag.Get("rule"), ",")
-		s.Fields = append(s.Fields, Field{
-			Name: name, Item: item, Index: i, Required: rules[0] == "required",
-			Value: buildValue(f.Type, d, open),
-		})
+		field := Field{Name: name, Item: item, Index: i, Value: buildValue(f.Type, d, open)}
+		field.rules(f.Tag.Get("rule"))
+		s.Fields = append(s.Fields, field)
 	}
 	for i := range s.Fields {
 		s.byName[s.Fields[i].Name] = &s.Fields[i]
 	}
 	return s
+}
+
+// rules takes in the tag rule of a field.
+func (f *Field) rules(tag string) {
+	for rule := range strings.SplitSeq(tag, ",") {
+		name, value, _ := strings.Cut(rule, "=")
+		switch name {
+		case "required":
+			f.Required = true
+		case "min", "max":
+			n, err := strconv.ParseInt(value, 10, 64)
+			if err != nil {
+				panic(fmt.Sprintf("wire: rule %q of field %s: %v", tag, f.Name, err))
+			}
+			if name == "min" {
+				f.Min = &n
+			} else {
+				f.Max = &n
+			}
+		case "enum":
+			f.Enum = value
+		}
+	}
 }
 
 func buildValue(t reflect.Type, d Direction, open map[reflect.Type]*Shape) *Value {

@@ -75,7 +75,7 @@ func assemble(ctx context.Context, st *state, o upOptions, log *slog.Logger) (in
 	}
 	in.control = control.New(in.store, in.model, control.Config{
 		Host: host, Log: log, Seal: seal,
-		Images: images(),
+		Images: images(), Gateway: st.gatewayAddress,
 	})
 	if _, served := in.control.Region(o.region); !served {
 		return in, fmt.Errorf("this installation does not serve Region %q; choose another with --region", o.region)
@@ -83,11 +83,16 @@ func assemble(ctx context.Context, st *state, o upOptions, log *slog.Logger) (in
 	if in.datapath, err = datapath.Open(datapath.Config{Dir: st.pins(), Log: log}); err != nil {
 		return in, err
 	}
+	program, err := streamingPrograms(st)
+	if err != nil {
+		return in, err
+	}
 	in.agent, err = agent.New(agent.Config{
 		Datapath: in.datapath,
 		Driver:   ownInstances{instance.NewNetns(instance.Config{StateDir: st.dir, Log: log}), st},
 		Report:   in.control.ReportInstance,
 		Log:      log,
+		Program:  program,
 	})
 	if err != nil {
 		return in, err
@@ -130,6 +135,7 @@ func (in *installation) serve(ctx context.Context, api net.Listener, ready func(
 	group.Go(func() error { return in.datapath.Run(run) })
 	group.Go(func() error { return serveSocket(run, in.socket, in) })
 	group.Go(func() error { return in.purge(run) })
+	group.Go(func() error { return in.control.RunFleets(run) })
 	group.Go(func() error {
 		select {
 		case err := <-in.store.Failed():
@@ -167,13 +173,13 @@ func (in *installation) answer(ctx, run context.Context, api net.Listener, ready
 	defer audit.Close()
 	server, err := awsapi.New(awsapi.Config{
 		Audit:       audit,
-		Services:    []*awsapi.Service{ec2.New(in.control), sts.New(in.control), appstream.New()},
+		Services:    []*awsapi.Service{ec2.New(in.control), sts.New(in.control), appstream.New(in.control)},
 		Credentials: credentials{in.control},
 		Sessions:    in.control,
 		Authorizer: awsapi.ByService{
 			"ec2":       ec2.NewAuthorizer(in.control),
 			"sts":       sts.Authorizer{},
-			"appstream": awsapi.WholeService{Control: in.control, Code: "AccessDeniedException"},
+			"appstream": appstream.NewAuthorizer(in.control),
 		},
 		Regions: func(name string) bool { _, served := in.control.Region(name); return served },
 		Now:     time.Now,

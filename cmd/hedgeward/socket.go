@@ -67,6 +67,7 @@ func serveSocket(ctx context.Context, l net.Listener, op operator) error {
 	})
 	serveQuotas(mux, op, answer)
 	serveAccess(mux, op.Control)
+	serveStreams(mux, op.Control, answer)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
 	stop := context.AfterFunc(ctx, func() { srv.Close() })
 	defer stop()

@@ -47,4 +47,5 @@ var Model = &wire.Model{
 		"UpdateFleet":                    {Name: "UpdateFleet", NewInput: func() any { return new(UpdateFleetRequest) }, NewOutput: func() any { return new(UpdateFleetResult) }},
 		"UpdateStack":                    {Name: "UpdateStack", NewInput: func() any { return new(UpdateStackRequest) }, NewOutput: func() any { return new(UpdateStackResult) }},
 	},
+	Enumerations: Enumerations,
 }

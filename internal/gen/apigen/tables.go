@@ -42,7 +42,11 @@ func (g *generator) operations(b *bytes.Buffer) {
 		}
 		fmt.Fprintf(b, "},\n")
 	}
-	fmt.Fprintf(b, "\t},\n}\n")
+	fmt.Fprintf(b, "\t},\n")
+	if g.Metadata.Protocol == "json" { // whose services check them before anything else
+		fmt.Fprintf(b, "\tEnumerations: Enumerations,\n")
+	}
+	fmt.Fprintf(b, "}\n")
 }
 
 // enumerations writes the values of every enumeration that requests can carry.

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hedgeward/hedgeward/feed"
+)
+
+// streamPort is where streaming instances serve their streams, over TCP and UDP
+// (docs/spec/appstream.md section 1.2).
+const streamPort = "8300"
+
+// streamCommand is the other half of fleets: the programs that run inside
+// streaming instances and beside them. It is hidden because up starts it.
+func streamCommand(st *state) *cobra.Command {
+	cmd := &cobra.Command{Use: "stream", Short: "Serve and relay streams, for fleets", Hidden: true}
+	var network string
+	gateway := &cobra.Command{
+		Use: "gateway", Short: "Connect users to streams", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runGateway(cmd.Context(), st, network) },
+	}
+	gateway.Flags().StringVar(&network, "network", "", "network namespace in which users come")
+	cmd.AddCommand(gateway, &cobra.Command{
+		Use: "serve ADDRESS", Short: "Send numbered frames to whoever connects", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return serveFrames(cmd.Context(), net.JoinHostPort(args[0], streamPort))
+		},
+	})
+	return cmd
+}
+
+// streamingPrograms returns what runs inside an instance: the stream of a
+// streaming one, the gateway in its own.
+func streamingPrograms(st *state) (func(*feed.Instance) []string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	dir, err := filepath.Abs(st.dir) // programs inside have another working folder
+	if err != nil {
+		return nil, fmt.Errorf("find the state folder: %w", err)
+	}
+	return func(i *feed.Instance) []string {
+		switch {
+		case i.Gateway:
+			return []string{self, "--state", dir, "stream", "gateway", "--network", "/proc/" + strconv.Itoa(os.Getpid()) + "/ns/net"}
+		case i.Streams.IsValid():
+			return []string{self, "stream", "serve", i.Streams.String()}
+		}
+		return nil
+	}, nil
+}
+
+// gatewayAddress returns where users reach the gateway, "" while they cannot.
+func (s *state) gatewayAddress() string {
+	text, err := os.ReadFile(s.gatewayFile())
+	if err != nil {
+		return ""
+	}
+	address := strings.TrimSpace(string(text))
+	if _, err := netip.ParseAddrPort(address); err != nil {
+		return ""
+	}
+	return address
+}
+
+// setGatewayAddress says where users reach the gateway.
+func (s *state) setGatewayAddress(address string) error {
+	next := s.gatewayFile() + ".new"
+	if err := os.WriteFile(next, []byte(address+"\n"), 0o600); err != nil {
+		return fmt.Errorf("say where the gateway is: %w", err)
+	}
+	return os.Rename(next, s.gatewayFile())
+}
