@@ -49,6 +49,8 @@ var rooms = map[string]room{
 	"feed":    {rank: 40, why: "what each host needs, as snapshot and deltas"},
 	"agent":   {rank: 50, why: "brings one host into line with its feed"},
 
+	"metrics": {rank: 55, own: []string{"agent", "datapath", "flow"}, uses: []string{"github.com/prometheus/client_golang"}, why: "what Prometheus is shown; reads, changes nothing"},
+
 	"awsapi/wire": {rank: 4, own: []string{}, why: "what generated types and codecs agree on"},
 
 	"awsapi/sigv4":  {rank: 60, own: []string{}, why: "signatures alone; the SDK's signer is its witness in tests"},
@@ -87,7 +89,7 @@ var bans = []struct {
 	except        []string
 }{
 	{"encoding/xml", "XML exists only at the API's edge", []string{"awsapi/"}},
-	{"net/http", "HTTP exists only at the API's edge and in its clients", []string{"awsapi", "awsapi/", "cmd/hedgeward", "test/bench"}},
+	{"net/http", "HTTP exists only at the API's edge and in its clients", []string{"awsapi", "awsapi/", "cmd/hedgeward", "metrics", "test/bench"}},
 	{"log", "logs go through a *slog.Logger that is passed in; a generator may say why it stopped", []string{"internal/gen/"}},
 	{"math/rand", "math/rand/v2 has no global seed to forget; identifiers use crypto/rand", nil},
 	{"unsafe", "layouts are encoded, not overlaid; only the kernel's side needs addresses", []string{"datapath", "datapath/", "instance"}},
@@ -106,6 +108,7 @@ var modules = map[string]string{
 	"github.com/cilium/ebpf":                   "loads, links and pins programs without libbpf; bpf2go",
 	"github.com/google/go-cmp":                 "differences a person can read, in tests",
 	"github.com/gopacket/gopacket":             "independent encoder and decoder of packets, in tests",
+	"github.com/prometheus/client_golang":      "metrics and their format",
 	"github.com/spf13/cobra":                   "subcommands, flags and their help",
 	"github.com/tidwall/btree":                 "ordered tables with constant-time copies: the model's snapshots",
 	"github.com/vishvananda/netlink":           "links, addresses, routes, neighbours",

@@ -64,8 +64,8 @@ type AllowAll struct{}
 // Authorize implements Authorizer.
 func (AllowAll) Authorize(context.Context, *Call, any) error { return nil }
 
-// Config is what a Server works with. Every field but Sessions, Audit and Throttle
-// must be set.
+// Config is what a Server works with. Every field but Sessions, Audit, Called and
+// Throttle must be set.
 type Config struct {
 	Services    []*Service
 	Credentials Credentials
@@ -75,7 +75,10 @@ type Config struct {
 	Now         func() time.Time         // against which signatures are held
 	Log         *slog.Logger             // one record per request
 	Audit       Auditor                  // nil: nothing is kept
-	Throttle    Rates                    // none: how often each account may call
+	// Called is told of every answered call; operation is empty if it is none of
+	// the service's. nil: nobody is.
+	Called   func(service, operation, code string, took time.Duration)
+	Throttle Rates // none: how often each account may call
 }
 
 // Server answers API calls. It is an http.Handler, safe for concurrent use.

@@ -349,6 +349,27 @@ type kept struct{ records []awsapi.AuditRecord }
 
 func (k *kept) Audit(r awsapi.AuditRecord) { k.records = append(k.records, r) }
 
+// TestEveryCallIsCounted shows that what a client makes up becomes no label.
+func TestEveryCallIsCounted(t *testing.T) {
+	var called []string
+	r := startWith(t, func(c *awsapi.Config) {
+		c.Called = func(service, operation, code string, took time.Duration) {
+			if took <= 0 {
+				t.Errorf("%s took %s", operation, took)
+			}
+			called = append(called, service+" "+operation+" "+code)
+		}
+	})
+	r.call(t, "Action=CreateSecurityGroup&GroupName=a", scope{})
+	r.call(t, "Action=DeleteSubnet", scope{}) // it panics
+	r.call(t, "Action=MadeUp", scope{})
+	r.call(t, "Action=DeleteVpc", scope{secret: "wrong"})
+	want := []string{"ec2 CreateSecurityGroup ok", "ec2 DeleteSubnet InternalError", "ec2  InvalidAction", "ec2  AuthFailure"}
+	if !slices.Equal(called, want) {
+		t.Errorf("got %q\nwant %q", called, want)
+	}
+}
+
 func TestEveryCallIsAudited(t *testing.T) {
 	k := new(kept)
 	r := startWith(t, func(c *awsapi.Config) { c.Audit = k })

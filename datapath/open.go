@@ -35,7 +35,7 @@ type Datapath struct {
 	classes   map[string]*class // by their groups, see classKey
 	classIDs  map[uint16]*class
 	policies  map[PolicyID]*installed
-	added     int // policies so far
+	added     int      // policies so far
 	retired   []func() // undo what programs may still be reading; see reclaim
 }
 

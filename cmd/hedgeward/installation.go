@@ -21,6 +21,7 @@ import (
 	"github.com/hedgeward/hedgeward/datapath"
 	"github.com/hedgeward/hedgeward/feed"
 	"github.com/hedgeward/hedgeward/instance"
+	"github.com/hedgeward/hedgeward/metrics"
 	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/secgroup"
 	"github.com/hedgeward/hedgeward/store"
@@ -45,6 +46,7 @@ type installation struct {
 	datapath *datapath.Datapath
 	agent    *agent.Agent
 	socket   net.Listener
+	scrapes  net.Listener // nil: none
 	key      *secgroup.AccessKey
 }
 
@@ -104,6 +106,7 @@ func assemble(ctx context.Context, st *state, o upOptions, log *slog.Logger) (in
 // close lets go of everything; what is in force stays in force.
 func (in *installation) close() error {
 	var errs []error
+	errs = append(errs, closeMetrics(in.scrapes))
 	if in.socket != nil {
 		errs = append(errs, in.socket.Close())
 	}
@@ -136,6 +139,10 @@ func (in *installation) serve(ctx context.Context, api net.Listener, ready func(
 	group.Go(func() error { return serveSocket(run, in.socket, in) })
 	group.Go(func() error { return in.purge(run) })
 	group.Go(func() error { return in.control.RunFleets(run) })
+	counted := in.newMetrics()
+	if in.scrapes != nil {
+		group.Go(func() error { return serveMetrics(run, in.scrapes, counted.Handler()) })
+	}
 	group.Go(func() error {
 		select {
 		case err := <-in.store.Failed():
@@ -145,7 +152,7 @@ func (in *installation) serve(ctx context.Context, api net.Listener, ready func(
 		}
 	})
 	group.Go(func() error {
-		err := in.answer(ctx, run, api, ready)
+		err := in.answer(ctx, run, api, counted, ready)
 		stop(err)
 		return err
 	})
@@ -154,7 +161,7 @@ func (in *installation) serve(ctx context.Context, api net.Listener, ready func(
 
 // answer makes what a new installation is born with and serves the API until ctx
 // or run ends.
-func (in *installation) answer(ctx, run context.Context, api net.Listener, ready func()) error {
+func (in *installation) answer(ctx, run context.Context, api net.Listener, counted *metrics.Metrics, ready func()) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(run, func() { cancel(context.Cause(run)) })()
@@ -185,6 +192,7 @@ func (in *installation) answer(ctx, run context.Context, api net.Listener, ready
 		Now:     time.Now,
 		Log:     in.log,
 
+		Called:   counted.Called,
 		Throttle: in.throttle,
 	})
 	if err != nil {

@@ -23,6 +23,7 @@ type upOptions struct {
 	region   string
 	logLevel slog.Level
 	throttle awsapi.Rates
+	metrics  string
 }
 
 func upCommand(st *state) *cobra.Command {
@@ -41,6 +42,7 @@ func upCommand(st *state) *cobra.Command {
 	cmd.Flags().StringVar(&o.region, "region", "us-east-1", "Region of the AWS profile that is written; all configured Regions are served")
 	cmd.Flags().TextVar(&o.throttle, "throttle", awsapi.Rates{},
 		"how often each account may call in a Region, as describe=20:100,mutate=5:50,run=2:5: calls per second and burst; what is left out has no limit")
+	cmd.Flags().StringVar(&o.metrics, "metrics", "", "address where Prometheus finds /metrics, such as 127.0.0.1:9464; none by default")
 	cmd.Flags().TextVar(&o.logLevel, "log-level", slog.LevelWarn, "what to log on standard error: debug, info (a line per call), warn or error")
 	return cmd
 }
@@ -61,14 +63,23 @@ func up(ctx context.Context, st *state, o upOptions) error {
 	if err != nil {
 		return fmt.Errorf("open the API: %w; choose another address with --listen", err)
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: o.logLevel}))
-	in, err := assemble(ctx, st, o, log)
+	scrapes, err := listenMetrics(o.metrics)
 	if err != nil {
 		return errors.Join(err, api.Close())
 	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: o.logLevel}))
+	in, err := assemble(ctx, st, o, log)
+	if err != nil {
+		return errors.Join(err, api.Close(), closeMetrics(scrapes))
+	}
+	in.scrapes = scrapes
 	ready := func() {
 		fmt.Printf("Hedgeward is ready after %d ms.\n\n", time.Since(started).Milliseconds())
-		fmt.Printf("  API      http://%s\n  account  %s\n  state    %s\n\n", api.Addr(), in.key.Account, st.dir)
+		fmt.Printf("  API      http://%s\n  account  %s\n  state    %s\n", api.Addr(), in.key.Account, st.dir)
+		if scrapes != nil {
+			fmt.Printf("  metrics  http://%s/metrics\n", scrapes.Addr())
+		}
+		fmt.Println()
 		fmt.Printf("To use it, run in another shell as root:\n\n  %s\n\nthen, for example:\n\n  aws ec2 describe-vpcs\n\n",
 			strings.ReplaceAll(st.exports(), "\n", "\n  "))
 		fmt.Println("Ctrl-C stops this process; instances and enforcement stay. `hedgeward down` removes them.")

@@ -137,6 +137,9 @@ func (s *Server) Start(t *testing.T, args ...string) {
 	t.Logf("ready after %s ms by its own clock", ms)
 }
 
+// Said returns what the newest process has printed.
+func (s *Server) Said() string { return s.out.String() }
+
 // up is Start without a test; it returns the milliseconds that the server says
 // it took.
 func (s *Server) up(args ...string) (string, error) {

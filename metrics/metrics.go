@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package metrics
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/hedgeward/hedgeward/agent"
+	"github.com/hedgeward/hedgeward/datapath"
+	"github.com/hedgeward/hedgeward/flow"
+)
+
+// Sources is what is asked at every scrape. All fields must be set, and all may
+// be called at any time.
+type Sources struct {
+	Stored     func() int64 // newest revision of the store that this process has seen
+	Agent      func() agent.Status
+	Interfaces func() ([]datapath.InterfaceStatus, error)
+}
+
+// Metrics holds the metrics of one process.
+type Metrics struct {
+	registry *prometheus.Registry
+	calls    *prometheus.HistogramVec
+}
+
+// callBuckets are seconds, from a read that is answered from memory to a write
+// that waits for a busy disk.
+var callBuckets = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10}
+
+// New returns the metrics of a process that works with s.
+func New(s Sources) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		calls: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "hedgeward_api_call_duration_seconds", Buckets: callBuckets,
+			Help: "Time from a call's arrival to its answer, by service, operation (empty: none that is served) and code (ok, or the error's).",
+		}, []string{"service", "operation", "code"}),
+	}
+	m.registry.MustRegister(m.calls, &host{s},
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Called notes an answered call. operation must be one of the model's names or
+// empty: what a client makes up is no label.
+func (m *Metrics) Called(service, operation, code string, took time.Duration) {
+	m.calls.WithLabelValues(service, operation, code).Observe(took.Seconds())
+}
+
+// Handler answers scrapes.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
+}
+
+// host reads what this machine enforces.
+type host struct{ Sources }
+
+var (
+	stored = prometheus.NewDesc("hedgeward_store_revision",
+		"Newest revision of the store that this process has seen.", nil, nil)
+	enforced = prometheus.NewDesc("hedgeward_enforced_revision",
+		"Revision of the store that this host has in force.", nil, nil)
+	faults = prometheus.NewDesc("hedgeward_faults",
+		"Objects that could not be brought in line; what was in force for them stays, and they are tried again.", nil, nil)
+	interfaces = prometheus.NewDesc("hedgeward_interfaces",
+		"Network interfaces of this host by state: enforced, behind (judged by an older state than is wanted), closed (nothing passes).", []string{"state"}, nil)
+	flows = prometheus.NewDesc("hedgeward_interface_flows",
+		"Live tracked flows.", []string{"interface"}, nil)
+	packets = prometheus.NewDesc("hedgeward_interface_packets_total",
+		"Packets judged since the interface was attached, by direction, verdict and reason.", []string{"interface", "direction", "verdict", "reason"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (h *host) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{stored, enforced, faults, interfaces, flows, packets} {
+		to <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (h *host) Collect(to chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	wanted := h.Agent()
+	gauge(stored, float64(h.Stored()))
+	gauge(enforced, float64(wanted.Revision))
+	gauge(faults, float64(len(wanted.Faults)))
+	all, err := h.Interfaces()
+	if err != nil {
+		to <- prometheus.NewInvalidMetric(packets, err)
+		return
+	}
+	inLine := map[string]bool{}
+	for _, i := range wanted.Interfaces {
+		inLine[i.ID] = i.Enforced
+	}
+	states := map[string]int{"enforced": 0, "behind": 0, "closed": 0}
+	for _, i := range all {
+		switch {
+		case i.Policy == 0:
+			states["closed"]++
+		case inLine[i.ID]:
+			states["enforced"]++
+		default:
+			states["behind"]++
+		}
+		gauge(flows, float64(i.Flows), i.ID)
+		for d := range flow.Direction(flow.NumDirections) {
+			for r, n := range i.Packets[d] {
+				if reason := flow.Reason(r); n > 0 {
+					to <- prometheus.MustNewConstMetric(packets, prometheus.CounterValue, float64(n),
+						i.ID, d.String(), reason.Verdict().String(), reason.String())
+				}
+			}
+		}
+	}
+	for state, n := range states {
+		gauge(interfaces, float64(n), state)
+	}
+}
