@@ -74,7 +74,7 @@ var rooms = map[string]room{
 	"oracle":             {rank: onlyTests + 1, tests: true, own: []string{"flow", "secgroup"}, why: "the specification as slow code: shares nouns with what it judges and nothing else"},
 	"internal/testworld": {rank: onlyTests + 2, tests: true, why: "random accounts, groups, rules, packets"},
 	"internal/testnet":   {rank: onlyTests + 2, tests: true, own: []string{}, uses: []string{"github.com/vishvananda/netlink", "golang.org/x/sys"}, why: "namespaces and links for tests"},
-	"datapath/bpftest":   {rank: onlyTests + 2, tests: true, uses: []string{"github.com/gopacket/gopacket", "github.com/vishvananda/netlink", "github.com/vishvananda/netns", "golang.org/x/sys"}, why: "packets built and programs run without a wire"},
+	"datapath/bpftest":   {rank: onlyTests + 2, tests: true, uses: []string{"github.com/cilium/ebpf", "github.com/gopacket/gopacket", "github.com/vishvananda/netlink", "github.com/vishvananda/netns", "golang.org/x/sys"}, why: "packets built, programs run and timed without a wire"},
 	"internal/threeway":  {rank: onlyTests + 3, tests: true, why: "oracle, compiler and loaded program asked the same question"},
 	"test/rig":           {rank: onlyTests + 4, tests: true, own: []string{}, uses: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"}, why: "the program under test, run from outside; it imports nothing of it"},
 	"test/e2e":           {rank: onlyTests + 5, tests: true, own: []string{"test/rig"}, uses: []string{"github.com/aws/aws-sdk-go-v2"}, why: "the whole system from outside"},

@@ -213,7 +213,11 @@ func (d *Datapath) own(s *slot, addr netip.Addr) (local uint32, err error) {
 	if next.local, err = d.names.local(); err != nil {
 		return 0, err
 	}
+	if err := d.putLocal(next.local, s); err != nil {
+		return 0, err
+	}
 	if err := d.write(p, next); err != nil {
+		d.dropLocal(next.local, s)
 		return 0, err
 	}
 	d.set(p, &next)
@@ -223,7 +227,8 @@ func (d *Datapath) own(s *slot, addr netip.Addr) (local uint32, err error) {
 // disown takes an address from the interface that has it, in all networks. What
 // PutAddress said of its groups stays.
 func (d *Datapath) disown(p place) error {
-	for _, q := range slices.Collect(maps.Keys(d.addresses[p].slot.places)) {
+	s, id := d.addresses[p].slot, d.addresses[p].local
+	for _, q := range slices.Collect(maps.Keys(s.places)) {
 		if q.addr != p.addr {
 			continue
 		}
@@ -233,6 +238,7 @@ func (d *Datapath) disown(p place) error {
 			return err
 		}
 	}
+	d.dropLocal(id, s)
 	return nil
 }
 

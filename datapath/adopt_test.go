@@ -238,11 +238,11 @@ func TestSweep(t *testing.T) {
 	if n := entries(); n != 301 {
 		t.Errorf("%d entries, want 301", n)
 	}
-	l.Advance(31 * second)
+	l.Advance(30 * second)
 	if n := entries(); n != 301 {
 		t.Errorf("%d entries just after their end, want 301", n)
 	}
-	l.Advance(2 * second)
+	l.Advance(second)
 	if n := entries(); n != 1 {
 		t.Errorf("%d entries, want the connection alone", n)
 	}

@@ -31,13 +31,15 @@ type Config struct {
 	Dir string // in a bpffs; "" is DefaultDir
 
 	MaxInterfaces   int // 4096; at most 65534
-	MaxFlows        int // 524288, 104 bytes each, allocated at once
+	MaxFlows        int // 262144 with addresses that are not on this host, 104 bytes each, allocated at once
+	MaxPairs        int // 262144 between interfaces of this host, 128 bytes each, allocated at once
 	MaxTransitFlows int // 65536, flows that an interface forwards for others
 	MaxAddresses    int // 262144
 	MaxPrefixes     int // 262144, over all policies
 	MaxSteps        int // 2097152, 8 bytes each, over all policies
 	MaxPolicies     int // 8192, those being replaced included
 	MaxClasses      int // 65535 distinct sets of groups; at most that
+	MaxRules        int // 32768 rules whose use is counted, 32 bytes each and CPU
 
 	Attach AttachMode
 	Log    *slog.Logger // nil discards
@@ -57,15 +59,18 @@ func (c Config) withDefaults() Config {
 		c.Dir = DefaultDir
 	}
 	set(&c.MaxInterfaces, 4096)
-	set(&c.MaxFlows, 512<<10)
+	set(&c.MaxFlows, 256<<10)
+	set(&c.MaxPairs, 256<<10)
 	set(&c.MaxTransitFlows, 64<<10)
 	set(&c.MaxAddresses, 256<<10)
 	set(&c.MaxPrefixes, 256<<10)
 	set(&c.MaxSteps, 2<<20)
 	set(&c.MaxPolicies, 8192)
 	set(&c.MaxClasses, maxClass)
+	set(&c.MaxRules, 32<<10)
 	c.MaxInterfaces = min(c.MaxInterfaces, 65534)
 	c.MaxClasses = min(c.MaxClasses, maxClass)
+	c.MaxRules = min(c.MaxRules, maxHandle)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}

@@ -5,6 +5,7 @@ package datapath
 import (
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"net"
 	"net/netip"
 	"slices"
@@ -49,6 +50,13 @@ type Interface struct {
 	// The zero value is off: set it unless the interface forwards for others.
 	SourceDestCheck bool
 
+	// Instance owns the interface and shares its allowance among all it owns; ""
+	// stands for one of its own. Allowance is how many flows it may track at
+	// once (section 3.8); zero is DefaultAllowance. The last Attach of an
+	// instance's interface says it for all.
+	Instance  string // at most 31 bytes
+	Allowance int
+
 	// Tracking holds the idle times of section 3.7; zero is the default.
 	Tracking struct{ TCPEstablished, UDP, UDPStream time.Duration }
 }
@@ -60,6 +68,8 @@ type slot struct {
 	vpc    uint32             // number of its network
 	self   uint32             // id of transit traffic in flow keys
 	places map[place]struct{} // that lead to it: its addresses in its network, and in others
+
+	allowance *allowance // of its instance
 }
 
 // Attach brings an interface into force, or an attached one up to date. A new
@@ -87,6 +97,8 @@ func (i *Interface) validate() error {
 	switch {
 	case i.ID == "" || len(i.ID) > maxName || strings.ContainsAny(i.ID, "./"):
 		return fmt.Errorf("id %q is empty, too long, or has a dot or slash", i.ID)
+	case len(i.Instance) > maxName:
+		return fmt.Errorf("instance %q is longer than %d bytes", i.Instance, maxName)
 	case len(i.MAC) != 6:
 		return fmt.Errorf("MAC address %q has not six bytes", i.MAC)
 	case i.Ifindex <= 0:
@@ -113,9 +125,12 @@ func (d *Datapath) attach(i *Interface) error {
 	}
 	s := d.slots[i.ID]
 	if s == nil {
-		if s, err = d.takeSlot(i.ID, vpc); err != nil {
+		if s, err = d.takeSlot(i, vpc); err != nil {
 			return err
 		}
+	}
+	if err := d.share(s, i.Instance, i.Allowance); err != nil {
+		return err
 	}
 	for name, other := range d.slots {
 		if rec := d.record(other.number); other != s && rec.Ifindex == uint32(i.Ifindex) {
@@ -125,7 +140,7 @@ func (d *Datapath) attach(i *Interface) error {
 
 	rec := bpfobj.HedgewardInterface{
 		Flags: interfaceUsed, Ifindex: uint32(i.Ifindex), Vpc: vpc, Self: s.self,
-		Timeout: d.timeouts(i),
+		Timeout: d.timeouts(i), Allowance: s.allowance.number,
 	}
 	if i.SourceDestCheck {
 		rec.Flags |= interfaceCheck
@@ -134,6 +149,7 @@ func (d *Datapath) attach(i *Interface) error {
 	cString(rec.Id[:], i.ID)
 	cString(rec.VpcName[:], i.VPC)
 	cString(rec.Device[:], i.Device)
+	cString(rec.Instance[:], s.allowance.instance)
 	for _, a := range slices.Backward(i.RouterAddresses) {
 		if a.Is4() {
 			rec.Router4 = words(a)[0]
@@ -241,11 +257,16 @@ func (d *Datapath) timeouts(i *Interface) (out [32]uint32) {
 	set(bpfobj.HedgewardStateUDP_STREAM, or(i.Tracking.UDPStream, 180*time.Second))
 	set(bpfobj.HedgewardStateQUERY, 30*time.Second)
 	set(bpfobj.HedgewardStateOTHER, 600*time.Second)
+	// While the allowance is almost used up.
+	set(shortTimeout+bpfobj.HedgewardStateSYN_SENT, 5*time.Second)
+	set(shortTimeout+bpfobj.HedgewardStateSYNACK_SEEN, 5*time.Second)
+	set(shortTimeout+bpfobj.HedgewardStateSYN_RECV, 10*time.Second)
 	return out
 }
 
-// takeSlot gives an interface the lowest free slot, with counters at zero.
-func (d *Datapath) takeSlot(id string, vpc uint32) (*slot, error) {
+// takeSlot gives an interface a free slot, with counters at zero: the one where
+// the programs look first for its device, or the lowest.
+func (d *Datapath) takeSlot(i *Interface, vpc uint32) (*slot, error) {
 	if len(d.freeSlots) == 0 {
 		if err := d.reclaim(); err != nil {
 			return nil, err
@@ -258,14 +279,25 @@ func (d *Datapath) takeSlot(id string, vpc uint32) (*slot, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &slot{id: id, number: d.freeSlots[len(d.freeSlots)-1], vpc: vpc, self: self, places: make(map[place]struct{})}
+	at := len(d.freeSlots) - 1
+	first := uint32(i.Ifindex) & slotMask(d.HedgewardMaps.Interfaces.MaxEntries())
+	if n := slices.Index(d.freeSlots, first); n >= 0 {
+		at = n
+	}
+	s := &slot{id: i.ID, number: d.freeSlots[at], vpc: vpc, self: self, places: make(map[place]struct{})}
 	if err := d.zeroCounters(s.number); err != nil {
 		return nil, err
 	}
-	d.freeSlots = d.freeSlots[:len(d.freeSlots)-1]
-	d.slots[id] = s
+	d.freeSlots = slices.Delete(d.freeSlots, at, at+1)
+	d.slots[i.ID] = s
 	return s, nil
 }
+
+// shortTimeout is SHORT_TIMEOUT of bpf/layout.h.
+const shortTimeout = 32 - 8
+
+// slotMask is what of a device's number is its slot, where that is free.
+func slotMask(slots uint32) uint32 { return 1<<(bits.Len32(slots)-1) - 1 }
 
 // Detach takes an interface out of force: its device is no longer judged (the
 // caller takes it down first), its addresses are nobody's here, and its flows
@@ -299,6 +331,10 @@ func (d *Datapath) detach(s *slot) error {
 	}
 	delete(d.slots, s.id)
 	d.dropAdopted(old)
+	if s.allowance != nil {
+		d.dropLocal(s.self, s)
+		d.leaveShare(s)
+	}
 	// A program may still hold the record: it is closed, and goes to another
 	// interface only when nobody can be reading it.
 	writeRecord(rec, &bpfobj.HedgewardInterface{})
@@ -320,16 +356,24 @@ func (d *Datapath) adopt() (err error) {
 		return err
 	}
 	d.slots = make(map[string]*slot)
+	d.allowances = make(map[string]*allowance)
 	taken := make(map[uint32]bool)
 	d.used(func(number uint32, rec *bpfobj.HedgewardInterface) {
 		id := goString(rec.Id[:])
 		d.slots[id] = &slot{id: id, number: number, vpc: rec.Vpc, self: rec.Self, places: make(map[place]struct{})}
+		d.adoptShare(d.slots[id], rec)
 		taken[number] = true
 	})
 	for n := d.HedgewardMaps.Interfaces.MaxEntries(); n > 0; n-- {
 		if !taken[n-1] {
 			d.freeSlots = append(d.freeSlots, n-1)
 		}
+	}
+	if err := d.adoptLocals(); err != nil {
+		return err
+	}
+	if err := d.adoptHandles(); err != nil {
+		return err
 	}
 	if err := d.adoptPolicies(); err != nil {
 		return err

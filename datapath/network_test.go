@@ -43,7 +43,7 @@ func TestPeeredNetworks(t *testing.T) {
 	gates("not peered", d, tcp("10.9.1.20:1000", server, "S"), byRule, flow.ReasonNoRoute)
 
 	put("vpc-far", a.String(), "eni-a")
-	gates("no way back: A does not know whose address that is", d, tcp("10.9.1.20:1000", server, "S"), tracked, noRule)
+	gates("no way back: A does not know whose address that is", d, tcp("10.9.1.20:1000", server, "S"), byRule, noRule)
 	put(bpftest.VPC, "10.9.1.20", "eni-d", "sg-d")
 	put(bpftest.VPC, "10.9.1.21", "eni-d")
 	gates("B19", d, tcp("10.9.1.20:1000", server, "S"), tracked, byRule)
@@ -53,16 +53,17 @@ func TestPeeredNetworks(t *testing.T) {
 	drop(bpftest.VPC, netip.MustParseAddr("10.9.1.20"))
 	gates("B20", d, tcp("10.9.1.20:1001", server, "S"), byRule, noRule)
 	put(bpftest.VPC, "10.9.1.20", "", "sg-d") // as of an interface that is elsewhere
-	gates("only where it is has changed", l.a, tcp(server, "10.9.1.20:1000", "A"), tracked, flow.ReasonNoRoute)
-	drop("vpc-far", a)
-	gates("no way there", d, tcp("10.9.1.20:1000", server, "A"), tracked, flow.ReasonNoRoute)
-
-	// What leads to an interface ends with it.
+	gates("another's now, for all that A knows", l.a, tcp(server, "10.9.1.20:1000", "A"), noRule, flow.ReasonUnset)
 	put(bpftest.VPC, "10.9.1.20", "eni-d", "sg-d")
+	gates("the same one's again", l.a, tcp(server, "10.9.1.20:1000", "A"), tracked, tracked)
+	drop("vpc-far", a)
+	gates("no way there, as in the beginning", d, tcp("10.9.1.20:1000", server, "A"), tracked, flow.ReasonNoRoute)
+
+	// What leads to an interface ends with it, and so do flows with it (2.5).
 	if err := l.Detach("eni-d"); err != nil {
 		t.Fatal(err)
 	}
-	gates("detached", l.a, tcp(server, "10.9.1.20:1000", "A"), tracked, flow.ReasonNoRoute)
+	gates("detached", l.a, tcp(server, "10.9.1.20:1000", "A"), noRule, flow.ReasonUnset)
 }
 
 // TestMoveToAnotherNetwork changes the table that routes for an interface: its

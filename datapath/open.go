@@ -37,6 +37,13 @@ type Datapath struct {
 	policies  map[PolicyID]*installed
 	added     int      // policies so far
 	retired   []func() // undo what programs may still be reading; see reclaim
+
+	allowances map[string]*allowance // by instance
+	gone       []func()              // to be done once all flows of what went are swept
+	handles    handles
+	drift      drift
+	kick       chan struct{} // asks Run for a sweep
+	sweeping   sync.Mutex    // one sweep at a time; taken before mu
 }
 
 // Open loads the programs and makes and pins the tables, or adopts what is
@@ -53,7 +60,7 @@ func Open(cfg Config) (_ *Datapath, err error) {
 	if err := ensureDir(filepath.Join(cfg.Dir, linksDir)); err != nil {
 		return nil, err
 	}
-	d := &Datapath{cfg: cfg}
+	d := &Datapath{cfg: cfg, kick: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.Close())
@@ -100,7 +107,12 @@ func (d *Datapath) load() error {
 		bpfobj.HedgewardMapSteps:        c.MaxSteps,
 		bpfobj.HedgewardMapAddresses:    c.MaxAddresses,
 		bpfobj.HedgewardMapFlows:        c.MaxFlows,
+		bpfobj.HedgewardMapPairs:        c.MaxPairs,
 		bpfobj.HedgewardMapFlowsTransit: c.MaxTransitFlows,
+		bpfobj.HedgewardMapLocals:       c.MaxAddresses + 4*c.MaxInterfaces,
+		bpfobj.HedgewardMapAllowances:   c.MaxInterfaces * 2,
+		bpfobj.HedgewardMapUses:         c.MaxRules,
+		bpfobj.HedgewardMapHandles:      c.MaxRules,
 		bpfobj.HedgewardMapNames:        c.MaxAddresses + 1024,
 		bpfobj.HedgewardMapClasses:      c.MaxClasses,
 	} {
@@ -115,9 +127,16 @@ func (d *Datapath) load() error {
 			return fmt.Errorf("open pinned map %s: %w", name, err)
 		}
 	}
+	settled := map[string]uint32{
+		bpfobj.HedgewardVarSlotMask: slotMask(spec.Maps[bpfobj.HedgewardMapInterfaces].MaxEntries),
+		bpfobj.HedgewardVarMargin:   jiffies(margin, d.hz),
+	}
 	if c.Testing {
-		if err := spec.Variables[bpfobj.HedgewardVarTesting].Set(uint32(1)); err != nil {
-			return err
+		settled[bpfobj.HedgewardVarTesting] = 1
+	}
+	for name, value := range settled {
+		if err := spec.Variables[name].Set(value); err != nil {
+			return fmt.Errorf("set %s of the programs: %w", name, err)
 		}
 	}
 	var objs bpfobj.HedgewardObjects

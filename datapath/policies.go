@@ -27,6 +27,7 @@ type installed struct {
 	extents []extent
 	routes  []bpfobj.HedgewardRouteKey
 	classes map[bpfobj.HedgewardClassKey]extent
+	rules   []uint32 // handles that it holds; see handles.go
 	retired bool
 }
 
@@ -74,6 +75,12 @@ func (d *Datapath) install(in *installed) error {
 	var values []bpfobj.HedgewardRow
 	for dir := range flow.Direction(flow.NumDirections) {
 		t := &in.policy.Tables[dir]
+		r, x, err := d.writeHandles(in, t.Rules)
+		if err != nil {
+			return err
+		}
+		in.extents = append(in.extents, x)
+		header.Handles[dir] = r
 		rows := make([]bpfobj.HedgewardRow, len(t.Rows))
 		for i, row := range t.Rows {
 			r, x, err := d.writeRow(row)
@@ -221,7 +228,8 @@ func (d *Datapath) uninstall(in *installed) {
 	for _, x := range in.extents {
 		d.steps.give(x)
 	}
-	in.routes, in.extents, in.classes = nil, nil, nil
+	d.handles.release(in.rules)
+	in.routes, in.extents, in.classes, in.rules = nil, nil, nil, nil
 }
 
 // drop notes an error of taking something away that is out of force already.
@@ -319,6 +327,10 @@ func (d *Datapath) adoptPolicies() error {
 			for _, row := range dir {
 				in.extents = append(in.extents, extent{row.Offset, row.Count})
 			}
+		}
+		for _, row := range header.Handles {
+			in.extents = append(in.extents, extent{row.Offset, row.Count})
+			d.holdHandles(in, row)
 		}
 	}
 	var stale []bpfobj.HedgewardRouteKey

@@ -5,7 +5,6 @@ package datapath
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/cilium/ebpf"
 
@@ -54,10 +53,7 @@ func (d *Datapath) RunProgram(dir flow.Direction, ifindex int, frame []byte, seg
 	if !d.cfg.Testing {
 		return ProgramRun{}, errors.New("run a program: the datapath was not opened for testing")
 	}
-	prog := d.progs.ToInstance
-	if dir == flow.Egress {
-		prog = d.progs.FromInstance
-	}
+	prog := d.Program(dir)
 	in := skbuff{Ifindex: uint32(ifindex)}
 	if segments > 1 {
 		in.GSOSegments, in.GSOSize = uint32(segments), 1448
@@ -82,16 +78,11 @@ func (d *Datapath) RunProgram(dir flow.Direction, ifindex int, frame []byte, seg
 	return r, nil
 }
 
-// Time runs a frame many times through from_instance (Egress) or to_instance, as
-// if it came by the loopback device, and returns the mean time of one run.
-func (d *Datapath) Time(dir flow.Direction, frame []byte, repeat int) (time.Duration, error) {
-	prog := d.progs.ToInstance
+// Program returns the program that judges what comes from an instance (Egress)
+// or goes to it, for measuring.
+func (d *Datapath) Program(dir flow.Direction) *ebpf.Program {
 	if dir == flow.Egress {
-		prog = d.progs.FromInstance
+		return d.progs.FromInstance
 	}
-	_, mean, err := prog.Benchmark(frame, repeat, nil)
-	if err != nil {
-		return 0, fmt.Errorf("run %s: %w", prog, err)
-	}
-	return mean, nil
+	return d.progs.ToInstance
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -30,6 +31,11 @@ type InterfaceStatus struct {
 	Packets [flow.NumDirections][flow.NumReasons]uint64
 
 	Flows int // live ones
+
+	// Instance shares its allowance among its interfaces: Used of Allowance
+	// flows, dead ones not yet swept included.
+	Instance        string
+	Allowance, Used int
 }
 
 // Flow is one tracked flow at one interface.
@@ -42,11 +48,13 @@ type Flow struct {
 	RemotePort uint16
 	State      string
 	Initiator  flow.Direction // Ingress: the remote side began it
-	Rule       uint16         // number, in the policy that admitted it; meaningless if NoRule
+	Rule       string         // id of the rule that admitted it; "" if it is not known any more
 	Idle       time.Duration  // since the timer of its state was last reset
 	Live       bool           // whether it still admits packets
 	Packets    [flow.NumDirections]uint32
 	Bytes      [flow.NumDirections]uint64
+
+	key entry
 }
 
 // View reads a pinned datapath and changes nothing.
@@ -80,6 +88,10 @@ func OpenReadOnly(dir string) (_ *View, err error) {
 		bpfobj.HedgewardMapAddresses:    &maps.Addresses,
 		bpfobj.HedgewardMapFlows:        &maps.Flows,
 		bpfobj.HedgewardMapFlowsTransit: &maps.FlowsTransit,
+		bpfobj.HedgewardMapPairs:        &maps.Pairs,
+		bpfobj.HedgewardMapAllowances:   &maps.Allowances,
+		bpfobj.HedgewardMapUses:         &maps.Uses,
+		bpfobj.HedgewardMapHandles:      &maps.Handles,
 		bpfobj.HedgewardMapSteps:        &maps.Steps,
 	} {
 		if *to, err = ebpf.LoadPinnedMap(filepath.Join(dir, name), nil); err != nil {
@@ -152,6 +164,9 @@ func (t *tables) interfaces(clock *ebpf.Program) ([]InterfaceStatus, error) {
 			Ifindex: int(rec.Ifindex), Policy: PolicyID(rec.Policy), Revision: int64(rec.Revision),
 		}
 		s.Flows = live[s.ID]
+		a := t.allowanceRecord(rec.Allowance)
+		s.Instance = goString(rec.Instance[:])
+		s.Allowance, s.Used = int(atomic.LoadUint32(&a.Limit)), int(atomic.LoadUint32(&a.Used))
 		var perCPU []bpfobj.HedgewardTally
 		if e := t.Counters.Lookup(number, &perCPU); e != nil {
 			err = fmt.Errorf("read counters of %s: %w", s.ID, e)

@@ -27,6 +27,7 @@ type tables struct {
 	bpfobj.HedgewardMaps
 	interfaceMem []byte
 	stepMem      []byte
+	allowanceMem []byte
 	hz           uint64
 }
 
@@ -38,7 +39,7 @@ func (t *tables) mapMemory(readOnly bool) (err error) {
 	for _, m := range []struct {
 		from *ebpf.Map
 		to   *[]byte
-	}{{t.HedgewardMaps.Interfaces, &t.interfaceMem}, {t.Steps, &t.stepMem}} {
+	}{{t.HedgewardMaps.Interfaces, &t.interfaceMem}, {t.Steps, &t.stepMem}, {t.Allowances, &t.allowanceMem}} {
 		size := int(m.from.ValueSize()) * int(m.from.MaxEntries())
 		page := os.Getpagesize()
 		size = (size + page - 1) / page * page
@@ -51,7 +52,7 @@ func (t *tables) mapMemory(readOnly bool) (err error) {
 
 func (t *tables) close() error {
 	var errs []error
-	for _, m := range []*[]byte{&t.interfaceMem, &t.stepMem} {
+	for _, m := range []*[]byte{&t.interfaceMem, &t.stepMem, &t.allowanceMem} {
 		if *m != nil {
 			errs = append(errs, unix.Munmap(*m))
 			*m = nil
@@ -70,6 +71,13 @@ func (t *tables) record(slot uint32) *bpfobj.HedgewardInterface {
 func (t *tables) step(place uint32) *bpfobj.HedgewardStep {
 	const size = unsafe.Sizeof(bpfobj.HedgewardStep{})
 	return (*bpfobj.HedgewardStep)(unsafe.Pointer(&t.stepMem[uintptr(place)*size]))
+}
+
+// allowanceRecord returns an allowance as the programs see it: shared with them,
+// its fields are only ever touched atomically.
+func (t *tables) allowanceRecord(number uint32) *bpfobj.HedgewardAllowance {
+	const size = unsafe.Sizeof(bpfobj.HedgewardAllowance{})
+	return (*bpfobj.HedgewardAllowance)(unsafe.Pointer(&t.allowanceMem[uintptr(number)*size]))
 }
 
 // used calls f for each slot that is somebody's.

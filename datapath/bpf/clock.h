@@ -19,3 +19,11 @@ static __always_inline __u32 now(void)
 		return test_clock;
 	return (__u32)bpf_jiffies64();
 }
+
+/* All of them. */
+static __always_inline __u64 now64(void)
+{
+	if (testing)
+		return test_clock;
+	return bpf_jiffies64();
+}

@@ -18,6 +18,7 @@
 #include "match.h"
 #include "track.h"
 #include "judge.h"
+#include "sweep.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -25,10 +26,32 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 const enum reason *unused_reason __attribute__((unused));
 const enum state *unused_state __attribute__((unused));
 
+/* The place of an interface is its device's number, as far as that fits, so that
+ * most devices are found without a search; the others are in slots. */
+const volatile __u32 slot_mask = 0;
+
+static __always_inline struct interface *interface_of(__u32 ifindex, __u32 *slot)
+{
+	struct interface *me;
+	__u32 *found;
+
+	*slot = ifindex & slot_mask;
+	me = bpf_map_lookup_elem(&interfaces, slot);
+	if (me && me->ifindex == ifindex && me->flags & INTERFACE_USED)
+		return me;
+	found = bpf_map_lookup_elem(&slots, &ifindex);
+	if (!found)
+		return NULL;
+	*slot = *found;
+	return bpf_map_lookup_elem(&interfaces, slot);
+}
+
 static __always_inline void count(__u32 slot, __u32 dir, __u32 reason, __u32 packets)
 {
 	struct tally *c = bpf_map_lookup_elem(&counters, &slot);
 
+	/* What the compiler knows of the reason, the verifier does not: bound it anew. */
+	asm volatile("" : "+r"(reason));
 	if (c)
 		c->packets[dir & 1][reason & (MAX_REASONS - 1)] += packets;
 }
@@ -93,6 +116,7 @@ __noinline int before_egress(struct __sk_buff *skb, const struct interface *me, 
 		return REASON_NO_POLICY;
 	if (bpf_skb_load_bytes(skb, ETH_ALEN, mac, sizeof(mac)) || !same_mac(mac, me->mac))
 		return REASON_SPOOF_MAC;
+	gate->transit = 0;
 	reason = bad_source(p, EGRESS);
 	if (reason)
 		return reason;
@@ -133,75 +157,163 @@ __noinline int before_egress(struct __sk_buff *skb, const struct interface *me, 
 	return p->fragment ? REASON_FRAGMENT : REASON_UNSET;
 }
 
+/* Whether steps 3 to 5 have nothing to say of a plain packet from the instance:
+ * it is from the interface's MAC and first address, to an ordinary one that some
+ * interface has. Sets the gate then. */
+static __always_inline int ordinary(struct __sk_buff *skb, const struct interface *me,
+				    const struct packet *p, struct gate *gate, struct owner **owner)
+{
+	struct ethhdr *eth = (void *)(long)skb->data;
+
+	if ((void *)(eth + 1) > (void *)(long)skb->data_end || !same_mac(eth->h_source, me->mac))
+		return 0;
+	if (p->family == IPV4) {
+		if (p->src.word[0] != me->addr4)
+			return 0;
+		gate->local = me->local4;
+	} else {
+		if (!same(&p->src, &me->addr6) || link_local6(&p->dst))
+			return 0;
+		gate->local = me->local6;
+	}
+	if (!gate->local || broadcast(me, &p->dst, p->family) || multicast(&p->dst, p->family) ||
+	    router(me, &p->dst, p->family) || service(&p->dst, p->family))
+		return 0;
+	*owner = owner_of(me->vpc, p->family, &p->dst);
+	return *owner && (*owner)->local && (*owner)->local != gate->local;
+}
+
+/* The frame goes to the instance behind another interface of this host. */
+static __always_inline int hand_over(struct __sk_buff *skb, const struct interface *to)
+{
+	const __u8 router_mac[6] = ROUTER_MAC;
+	struct ethhdr *eth = (void *)(long)skb->data;
+
+	if ((void *)(eth + 1) > (void *)(long)skb->data_end)
+		return TC_ACT_SHOT;
+	__builtin_memcpy(eth->h_dest, to->mac, 6);
+	__builtin_memcpy(eth->h_source, router_mac, 6);
+	if (testing)
+		skb->cb[2] = to->ifindex;
+	return bpf_redirect_peer(to->ifindex, 0);
+}
+
 /* From the instance: its egress rules, then, as there is no wire in between,
- * the ingress rules of the interface that has the destination. */
+ * the ingress rules of the interface that has the destination. Each judges by
+ * itself; what they have to remember is then written at once. */
 SEC("tc")
 int from_instance(struct __sk_buff *skb)
 {
-	const __u8 router_mac[6] = ROUTER_MAC;
-	__u32 ifindex = skb->ifindex, type, slot, there;
-	struct gate gate = { .dir = EGRESS, .groups = 1 };
+	struct gate out = { .dir = EGRESS, .groups = 1 }, in = { .dir = INGRESS };
+	struct flow *mine = NULL, *theirs = NULL;
+	__u32 type, slot, there, done = 3;
 	struct interface *me, *peer;
-	struct owner *owner;
-	struct packet p = {};
-	__u32 *found;
-	__u8 macs[12];
-	int reason;
+	struct owner *owner = NULL;
+	struct pair *pair = NULL;
+	int reason, answer = 0;
+	struct packet p;
 
-	found = bpf_map_lookup_elem(&slots, &ifindex);
-	if (!found)
-		return TC_ACT_SHOT;
-	slot = *found;
-	me = bpf_map_lookup_elem(&interfaces, &slot);
+	me = interface_of(skb->ifindex, &slot);
 	if (!me)
 		return TC_ACT_SHOT;
-
 	type = ethertype(skb);
 	if (!type)
 		return end(skb, slot, EGRESS, REASON_ETHERTYPE);
 	if (type == ETH_P_ARP) {
 		reason = arp(skb, me, slot);
-	} else {
-		reason = parse(skb, type, &p);
-		if (!reason)
-			reason = before_egress(skb, me, slot, &p, &gate);
-	}
-	if (reason) {
 		end(skb, slot, EGRESS, reason & (MAX_REASONS - 1));
 		return reason & TURN_AROUND ? turn_around(skb) : TC_ACT_SHOT;
 	}
+	if (!plain(skb, type, &p) || !ordinary(skb, me, &p, &out, &owner)) {
+		reason = parse(skb, type, &p);
+		if (!reason)
+			reason = before_egress(skb, me, slot, &p, &out);
+		if (reason) {
+			end(skb, slot, EGRESS, reason & (MAX_REASONS - 1));
+			return reason & TURN_AROUND ? turn_around(skb) : TC_ACT_SHOT;
+		}
+		owner = owner_of(me->vpc, p.family, &p.dst);
+	}
 
-	reason = judge(me, &p, &gate);
-	owner = owner_of(me->vpc, p.family, &p.dst);
+	out.allowance = me->allowance;
+	out.class = owner ? owner->class : 0;
+	out.remote = owner ? owner->local : 0;
+	if (p.class != CLASS_MESSAGE) {
+		if (out.remote && !out.transit) {
+			pair = pair_of(&p, &out);
+			mine = end_in(pair, &out);
+		} else {
+			mine = flow_of(&p, &out);
+		}
+	}
+	reason = judge(me, &p, &out, mine);
+
 	there = owner ? owner->slot - 1u : ~0u;
 	peer = bpf_map_lookup_elem(&interfaces, &there);
-	if (accepted(reason) && (!peer || !peer->ifindex)) {
-		report(skb, INGRESS, REASON_NO_ROUTE, NULL);
-		report(skb, EGRESS, reason, &gate);
-		count(slot, EGRESS, REASON_NO_ROUTE, p.segments);
+	if (!accepted(reason) || !owner || !peer || !peer->ifindex) {
+		if (accepted(reason) && out.begin && !record(&p, &out, mine))
+			reason = REASON_ALLOWANCE;
+		report(skb, EGRESS, reason, &out);
+		if (accepted(reason)) {
+			report(skb, INGRESS, REASON_NO_ROUTE, NULL);
+			reason = REASON_NO_ROUTE;
+		}
+		count(slot, EGRESS, reason, p.segments);
 		return TC_ACT_SHOT;
 	}
-	count(slot, EGRESS, reason, p.segments);
-	report(skb, EGRESS, reason, &gate);
-	if (!accepted(reason) || !peer || !owner)
-		return TC_ACT_SHOT;
 
 	/* A foreign address does not speak for its owner: who sent it is not
-	 * whose it is (1.5). */
-	gate = (struct gate){ .dir = INGRESS, .groups = !gate.transit, .local = owner->local };
-	reason = judge(peer, &p, &gate);
-	count(there, INGRESS, reason, p.segments);
-	report(skb, INGRESS, reason, &gate);
+	 * whose it is (1.5). Seen from another network, the sender may be nobody. */
+	in.local = owner->local;
+	in.groups = !out.transit;
+	in.allowance = peer->allowance;
+	in.class = CLASS_UNKNOWN;
+	in.remote = out.local;
+	if (out.transit || peer->vpc != me->vpc) {
+		owner = owner_of(peer->vpc, p.family, &p.src);
+		in.remote = owner ? owner->local : 0;
+		in.class = owner ? owner->class : 0;
+	}
+	if (out.transit || in.remote != out.local) {
+		pair = NULL;
+		done = 0;
+		if (p.class != CLASS_MESSAGE)
+			theirs = flow_of(&p, &in);
+	} else {
+		theirs = end_in(pair, &in);
+	}
+	answer = judge(peer, &p, &in, theirs);
+	if (!accepted(answer))
+		in.begin = 0;
+
+	if (out.begin | in.begin) {
+		if (done && !pair && out.begin && in.begin && out.begin != END_FLOW && in.begin != END_FLOW) {
+			done = record_both(&p, &out, &in);
+			if (done == ONE_ALONE)
+				done = record(&p, &out, NULL);
+		} else {
+			done = !out.begin || record(&p, &out, mine);
+			/* By now the pair may have an entry. */
+			if (done && in.begin) {
+				if (in.remote == out.local && !out.transit)
+					theirs = flow_of(&p, &in);
+				done |= record(&p, &in, theirs) << 1;
+			} else {
+				done |= 2;
+			}
+		}
+		if (!(done & 1))
+			reason = REASON_ALLOWANCE;
+		if (!(done & 2))
+			answer = REASON_ALLOWANCE;
+	}
+	count(slot, EGRESS, reason, p.segments);
+	report(skb, EGRESS, reason, &out);
 	if (!accepted(reason))
 		return TC_ACT_SHOT;
-
-	__builtin_memcpy(macs, peer->mac, 6);
-	__builtin_memcpy(macs + 6, router_mac, 6);
-	if (bpf_skb_store_bytes(skb, 0, macs, sizeof(macs), 0))
-		return TC_ACT_SHOT;
-	if (testing)
-		skb->cb[2] = peer->ifindex;
-	return bpf_redirect_peer(peer->ifindex, 0);
+	count(there, INGRESS, answer, p.segments);
+	report(skb, INGRESS, answer, &in);
+	return accepted(answer) ? hand_over(skb, peer) : TC_ACT_SHOT;
 }
 
 /* Steps 3 to 5 for a packet to the instance. */
@@ -209,7 +321,6 @@ static __always_inline int before_ingress(const struct interface *me, __u32 slot
 					  const struct packet *p, struct gate *gate)
 {
 	__u32 icmp = p->port >> 8;
-	struct owner *owner;
 	int reason;
 
 	reason = bad_source(p, INGRESS);
@@ -245,13 +356,7 @@ static __always_inline int before_ingress(const struct interface *me, __u32 slot
 	if (router(me, &p->src, p->family) && !p->fragment &&
 	    (p->proto == PROTO_ICMP || p->proto == PROTO_ICMPV6))
 		return me->policy ? REASON_EXEMPT : REASON_NO_POLICY;
-	if (p->fragment)
-		return REASON_FRAGMENT;
-	/* What comes by way of the host's own stack did not enter the fabric at
-	 * an interface of this host, so it does not speak for one (1.5). */
-	owner = owner_of(me->vpc, p->family, &p->src);
-	gate->groups = owner && !owner->slot;
-	return REASON_UNSET;
+	return p->fragment ? REASON_FRAGMENT : REASON_UNSET;
 }
 
 /* To the instance, from the host's own stack: its ingress rules. Packets of
@@ -259,35 +364,50 @@ static __always_inline int before_ingress(const struct interface *me, __u32 slot
 SEC("tc")
 int to_instance(struct __sk_buff *skb)
 {
-	struct gate gate = { .dir = INGRESS };
-	__u32 ifindex = skb->ifindex, type, slot;
+	struct gate in = { .dir = INGRESS };
+	struct flow *flow = NULL;
 	struct interface *me;
-	struct packet p = {};
-	__u32 *found;
-	int reason;
+	struct owner *owner;
+	struct packet p;
+	__u32 type, slot;
+	int reason = 0;
 
-	found = bpf_map_lookup_elem(&slots, &ifindex);
-	if (!found)
-		return TC_ACT_SHOT;
-	slot = *found;
-	me = bpf_map_lookup_elem(&interfaces, &slot);
+	me = interface_of(skb->ifindex, &slot);
 	if (!me)
 		return TC_ACT_SHOT;
-
 	type = ethertype(skb);
 	if (!type)
 		return end(skb, slot, INGRESS, REASON_ETHERTYPE);
 	if (type == ETH_P_ARP) {
-		reason = REASON_EXEMPT;
-	} else {
-		reason = parse(skb, type, &p);
-		if (!reason)
-			reason = before_ingress(me, slot, &p, &gate);
-		if (!reason)
-			reason = judge(me, &p, &gate);
+		count(slot, INGRESS, REASON_EXEMPT, 1);
+		report(skb, INGRESS, REASON_EXEMPT, NULL);
+		return TC_ACT_OK;
 	}
-	count(slot, INGRESS, reason, p.segments ?: 1);
-	report(skb, INGRESS, reason, &gate);
+	if (!plain(skb, type, &p))
+		reason = parse(skb, type, &p);
+	if (!reason)
+		reason = before_ingress(me, slot, &p, &in);
+	if (!reason) {
+		in.allowance = me->allowance;
+		if (p.class != CLASS_MESSAGE)
+			flow = flow_of(&p, &in);
+		if (!flow || !live(me, flow->mark, flow->seen, now())) {
+			/* What comes by way of the host's own stack did not enter
+			 * the fabric at an interface of this host, so it does not
+			 * speak for one (1.5). */
+			owner = owner_of(me->vpc, p.family, &p.src);
+			in.groups = owner && !owner->slot;
+			in.class = owner ? owner->class : 0;
+			in.remote = owner && !in.transit ? owner->local : 0;
+			if (in.remote && p.class != CLASS_MESSAGE)
+				flow = flow_of(&p, &in);
+		}
+		reason = judge(me, &p, &in, flow);
+		if (in.begin && accepted(reason) && !record(&p, &in, flow))
+			reason = REASON_ALLOWANCE;
+	}
+	count(slot, INGRESS, reason, p.segments);
+	report(skb, INGRESS, reason, &in);
 	return accepted(reason) ? TC_ACT_OK : TC_ACT_SHOT;
 }
 

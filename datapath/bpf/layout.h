@@ -9,7 +9,7 @@
 
 #include "reason.h"
 
-#define LAYOUT 1
+#define LAYOUT 2
 
 enum direction { INGRESS, EGRESS, NUM_DIRECTIONS };
 enum family { IPV4, IPV6, NUM_FAMILIES };
@@ -61,27 +61,44 @@ struct vpc_prefix {
 #define INTERFACE_CHECK 2u /* SourceDestCheck (section 5) */
 
 /* One network interface. User space writes it through a mapping; policy is
- * stored with one atomic 32-bit write, which is the switch of section 1.10. */
+ * stored with one atomic 32-bit write, which is the switch of section 1.10. What
+ * most packets need comes first, in one cache line. */
 struct interface {
 	__u32 policy; /* 0: none yet, closed */
 	__u32 flags;
 	__u32 ifindex;
 	__u32 vpc;
-	__u32 addr4;  /* primary IPv4 address, network order; 0 is none */
-	__u32 local4; /* its id in flow keys */
-	struct address addr6;
-	__u32 local6;
-	__u32 self; /* id in flow keys of transit traffic, whose address is not ours */
-	struct address router6;
+	__u8 mac[8];     /* the instance's, six bytes */
+	__u32 addr4;     /* primary IPv4 address, network order; 0 is none */
+	__u32 local4;    /* its id in flow keys */
 	__u32 router4;
 	__u32 broadcast4; /* last address of the subnet; 0 is unknown */
-	__u8 mac[8];      /* the instance's, six bytes */
+	struct address addr6;
+	__u32 local6;
+	__u32 allowance; /* of its instance: place in allowances */
+	__u32 self; /* id in flow keys of transit traffic, whose address is not ours */
+	__u32 pad;
+	struct address router6;
 	__u64 revision;   /* of the policy in force, as told by user space */
-	__u32 timeout[MAX_STATES]; /* jiffies; 0 means always dead */
+	__u32 timeout[MAX_STATES]; /* jiffies; 0 means always dead; see timeout() */
 	struct vpc_prefix vpc_prefix[MAX_VPC_PREFIXES];
 	char id[32];
 	char vpc_name[32];
 	char device[16];
+	char instance[32];
+};
+
+/* Under pressure the states that a flow begins in have timers of their own, which
+ * lie in the timeouts of states that do not exist (section 3.6). */
+#define SHORT_TIMEOUT(state) (MAX_STATES - 8 + (state))
+
+/* What one instance may track (section 3.8). used is counted by the programs;
+ * counted is the sweep's own count of the same. */
+struct allowance {
+	__u32 limit;
+	__u32 high; /* above it the instance is under pressure */
+	__u32 used;
+	__u32 counted;
 };
 
 /* A row is a run of steps: see package policy. Offset and count are in steps. */
@@ -106,6 +123,7 @@ struct step {
 
 struct policy {
 	struct row any[NUM_DIRECTIONS][NUM_FAMILIES];
+	struct row handles[NUM_DIRECTIONS]; /* the nth step starts with the handle of rule n */
 	__u32 has;
 	__u32 pad;
 };
@@ -138,11 +156,19 @@ struct owner {
 	__u32 local;
 };
 
-/* local is id << 8 | protocol. The id stands for one address of one interface
- * (so also for the family) and is never given again. */
+/* Whose an id in flow keys is. A place without an interface is of an address that
+ * went: its flows are dead. */
+struct local {
+	__u32 slot; /* plus one, as in struct owner */
+	__u32 allowance;
+};
+
+/* Flows (section 1.3). An id stands for one address of one interface (so also for
+ * the family), has at most 24 bits, and is never given again. local is
+ * id << 8 | protocol. */
 struct flow_key {
 	struct address remote;
-	__u16 remote_port; /* network order; ICMP: see track.h */
+	__u16 remote_port; /* network order; ICMP: see flows.h */
 	__u16 local_port;
 	__u32 local;
 };
@@ -153,15 +179,43 @@ struct transit_key {
 	struct address local;
 };
 
-#define FLOW_REMOTE_INITIATED 1
+/* Both ends are addresses of interfaces of this host; the end with the lower id
+ * comes first. low is its id << 8 | protocol. */
+struct pair_key {
+	__u32 low;
+	__u32 high; /* id */
+	__u16 port[2];
+};
 
+/* What one interface remembers of a flow. It changes in place, on any CPU, without
+ * a lock. mark is one word so that a flow begins and ends by one exchange:
+ * whoever wins it takes or gives back the unit of the allowance. What one CPU
+ * adds to a counter while another does the same may be lost; nothing depends on it. */
 struct flow {
 	__u32 seen; /* jiffies at which the timer of the state was last reset */
-	__u8 state;
-	__u8 flags;
-	__u16 rule; /* number of the rule that admitted it, in the policy of then */
+	__u32 mark; /* handle of the rule << 8 | REMOTE_INITIATED | state; 0: no flow */
 	__u32 packets[NUM_DIRECTIONS];
 	__u64 bytes[NUM_DIRECTIONS];
+};
+
+/* The two interfaces share an entry, not state: each judges by its own end (1.2). */
+struct pair {
+	struct flow end[2];
+};
+
+#define MARK_STATE       0x1fu
+#define REMOTE_INITIATED 0x20u
+#define MARK(rule, initiator, state) ((rule) << 8 | (initiator) | (state))
+#define MAX_HANDLE 0xffffff
+#define BURIED 0xffffffffu /* being taken out of the table */
+
+/* What a rule has admitted, beside what live flows know themselves: flows that
+ * ended, and packets without a flow. By handle; 0 is a rule without one. */
+struct use {
+	__u64 packets;
+	__u64 bytes;
+	__u64 flows;
+	__u64 last; /* jiffies, all 64 bits; 0: never */
 };
 
 /* The groups of a class: not read by programs, kept so that a restarted agent
@@ -183,7 +237,10 @@ struct tally {
 
 _Static_assert(sizeof(struct flow_key) == 24, "layout: flow key");
 _Static_assert(sizeof(struct transit_key) == 40, "layout: transit key");
+_Static_assert(sizeof(struct pair_key) == 12, "layout: pair key");
 _Static_assert(sizeof(struct flow) == 32, "layout: flow");
+_Static_assert(sizeof(struct pair) == 64, "layout: pair");
+_Static_assert(SHORT_TIMEOUT(SYN_RECV) < MAX_STATES && SHORT_TIMEOUT(SYN_SENT) >= NUM_STATES, "layout: timeouts");
 _Static_assert(sizeof(struct step) == 8, "layout: step");
 _Static_assert(sizeof(struct owner) == 8, "layout: owner");
 _Static_assert(sizeof(struct interface) % 8 == 0, "layout: interface");

@@ -16,7 +16,7 @@ struct {
 	__type(value, struct interface);
 } interfaces SEC(".maps");
 
-/* ifindex -> place in interfaces */
+/* ifindex -> place in interfaces, for those that are not where slot_of looks first */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
@@ -79,6 +79,37 @@ struct {
 	__type(value, struct flow);
 } flows_transit SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct pair_key);
+	__type(value, struct pair);
+} pairs SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct local);
+} locals SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct allowance);
+} allowances SEC(".maps");
+
+/* By handle. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct use);
+} uses SEC(".maps");
+
 /* By place in interfaces. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -87,7 +118,7 @@ struct {
 	__type(value, struct tally);
 } counters SEC(".maps");
 
-/* Names that user space has numbered: VPCs, groups, and marks of its own. */
+/* Names that user space has numbered: VPCs, groups, and marks of its own; rules. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -95,6 +126,14 @@ struct {
 	__type(key, struct name);
 	__type(value, __u32);
 } names SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct name);
+	__type(value, __u32);
+} handles SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -5,6 +5,7 @@
 
 #include <bpf/bpf_helpers.h>
 
+#include "flows.h"
 #include "maps.h"
 #include "packet.h"
 
@@ -44,34 +45,50 @@ static __always_inline struct owner *owner_of(__u32 vpc, __u32 family, const str
 	return bpf_map_lookup_elem(&addresses, &key);
 }
 
-/* Whether the packet passes without state (2.1). Implies that it is allowed. */
-static __always_inline int untracked(const struct policy *policy, const struct packet *p, __u32 dir)
+/* The rule by which the packet passes without state (2.1), or NO_RULE if it does
+ * not: one that admits it. */
+static __always_inline __u32 untracked(const struct policy *policy, const struct packet *p,
+				       __u32 dir)
 {
 	const struct row *row;
 	__u32 forth, back;
 
 	if (p->proto != PROTO_TCP && p->proto != PROTO_UDP)
-		return 0;
+		return NO_RULE;
 	row = &policy->any[dir & 1][p->family & 1];
 	forth = find(row->offset, row->count, p->proto << 16 | p->port);
 	if ((forth & 0xffff) == NO_RULE)
-		return 0;
+		return NO_RULE;
 	row = &policy->any[!dir][p->family & 1];
 	back = find(row->offset, row->count, p->proto << 16 | p->reverse);
-	return (back & 0xffff) != NO_RULE && ((forth | back) >> 16 & STEP_ALL_PORTS);
+	if ((back & 0xffff) != NO_RULE && ((forth | back) >> 16 & STEP_ALL_PORTS))
+		return forth & 0xffff;
+	return NO_RULE;
 }
 
-/* The lowest numbered rule that admits the packet, or NO_RULE. groups says
- * whether the remote address speaks for its owner (1.5). */
-static __always_inline __u32 allowed(__u32 id, const struct policy *policy, __u32 vpc,
-				     const struct packet *p, __u32 dir, int groups)
+/* The handle of a rule of the policy, 0 if it has none. */
+static __always_inline __u32 handle_of(const struct policy *policy, __u32 dir, __u32 rule)
 {
-	__u32 key = p->proto << 16 | p->port, table = TABLE(id, dir, p->family);
-	const struct address *remote = dir == EGRESS ? &p->dst : &p->src;
-	__u32 rule = NO_RULE;
+	const struct row *row = &policy->handles[dir & 1];
+	__u32 place = row->offset + rule;
+	struct step *step;
+
+	if (rule >= row->count)
+		return 0;
+	step = bpf_map_lookup_elem(&steps, &place);
+	return step ? step->start & MAX_HANDLE : 0;
+}
+
+/* The lowest numbered rule that admits the packet, or NO_RULE. */
+static __always_inline __u32 allowed(__u32 id, const struct policy *policy, __u32 vpc,
+				     const struct packet *p, const struct gate *gate)
+{
+	__u32 key = p->proto << 16 | p->port, table = TABLE(id, gate->dir, p->family);
+	const struct address *remote = gate->dir == EGRESS ? &p->dst : &p->src;
+	__u32 rule = NO_RULE, class = gate->class;
 	struct row *row;
 
-	if (policy->has & POLICY_ROUTES(dir, p->family)) {
+	if (policy->has & POLICY_ROUTES(gate->dir, p->family)) {
 		struct route_key route = { .prefixlen = 160, .table = table, .addr = *remote };
 
 		if (p->family == IPV4)
@@ -80,13 +97,16 @@ static __always_inline __u32 allowed(__u32 id, const struct policy *policy, __u3
 		if (row)
 			rule = find(row->offset, row->count, key) & 0xffff;
 	}
-	if (groups && policy->has & POLICY_GROUPS(dir, p->family)) {
-		struct owner *owner = owner_of(vpc, p->family, remote);
+	if (gate->groups && policy->has & POLICY_GROUPS(gate->dir, p->family)) {
+		if (class == CLASS_UNKNOWN) {
+			struct owner *owner = owner_of(vpc, p->family, remote);
 
-		if (owner && owner->class) {
-			struct class_key class = { .table = table, .class = owner->class };
+			class = owner ? owner->class : 0;
+		}
+		if (class) {
+			struct class_key of = { .table = table, .class = class };
 
-			row = bpf_map_lookup_elem(&class_rows, &class);
+			row = bpf_map_lookup_elem(&class_rows, &of);
 			if (row) {
 				__u32 other = find(row->offset, row->count, key) & 0xffff;
 

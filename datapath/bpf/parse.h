@@ -176,21 +176,21 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p, _
 	return REASON_UNSET;
 }
 
-static __always_inline __u32 tcp_class(__u8 flags)
-{
-	enum { FIN = 1, SYN = 2, RST = 4, ACK = 16 };
+/* By the flags FIN, SYN, RST, PSH, ACK and URG, in this order from the lowest bit. */
+#define TCP_CLASS(flags)                                                                        \
+	((flags) & 2 ? (flags) & 5 ? CLASS_BAD : (flags) & 16 ? CLASS_SYNACK : CLASS_SYN        \
+	 : (flags) & 4 ? CLASS_RST                                                              \
+	 : (flags) & 1 ? CLASS_FIN                                                              \
+	 : (flags) & 16 ? CLASS_ACK                                                             \
+			: CLASS_BAD)
+#define TCP_CLASSES(flags) TCP_CLASS(flags), TCP_CLASS((flags) + 1), TCP_CLASS((flags) + 2), TCP_CLASS((flags) + 3)
 
-	if (flags & SYN) {
-		if (flags & (FIN | RST))
-			return CLASS_BAD;
-		return flags & ACK ? CLASS_SYNACK : CLASS_SYN;
-	}
-	if (flags & RST)
-		return CLASS_RST;
-	if (flags & FIN)
-		return CLASS_FIN;
-	return flags & ACK ? CLASS_ACK : CLASS_BAD;
-}
+static const __u8 tcp_classes[64] = {
+	TCP_CLASSES(0),  TCP_CLASSES(4),  TCP_CLASSES(8),  TCP_CLASSES(12),
+	TCP_CLASSES(16), TCP_CLASSES(20), TCP_CLASSES(24), TCP_CLASSES(28),
+	TCP_CLASSES(32), TCP_CLASSES(36), TCP_CLASSES(40), TCP_CLASSES(44),
+	TCP_CLASSES(48), TCP_CLASSES(52), TCP_CLASSES(56), TCP_CLASSES(60),
+};
 
 /* Queries and replies come in kinds, and a reply answers its own kind only
  * (3.4). Both families are listed; their types do not collide. */
@@ -224,15 +224,45 @@ static __always_inline void icmp_class(struct packet *p, __u32 type)
 	p->class = CLASS_MESSAGE;
 }
 
+/* The ports of TCP and UDP, from the transport header h, of which rest bytes and
+ * what follows are there. Each segment of an offloaded packet carries the headers
+ * again (4.6). Returns 0 if the header contradicts itself. */
+static __always_inline int parse_ports(struct __sk_buff *skb, struct packet *p, __u8 *h, __u32 rest)
+{
+	__u32 header = sizeof(struct udphdr);
+
+	if ((void *)(h + sizeof(struct udphdr)) > (void *)(long)skb->data_end)
+		return 0;
+	p->src_port = *(__u16 *)h;
+	p->dst_port = *(__u16 *)(h + 2);
+	p->port = bpf_ntohs(p->dst_port);
+	p->reverse = bpf_ntohs(p->src_port);
+	if (p->proto == PROTO_UDP) {
+		__u32 length = bpf_ntohs(*(__u16 *)(h + 4));
+
+		if (length < sizeof(struct udphdr) || length > rest)
+			return 0;
+		p->class = CLASS_UDP;
+	} else {
+		if ((void *)(h + sizeof(struct tcphdr)) > (void *)(long)skb->data_end)
+			return 0;
+		header = (h[12] >> 4) * 4;
+		if (header < sizeof(struct tcphdr) || header > rest)
+			return 0;
+		p->class = tcp_classes[h[13] & 63];
+	}
+	if (p->segments > 1)
+		p->bytes += (p->segments - 1) * (p->l4 - ETH_HLEN + header);
+	return 1;
+}
+
 /* Reads the transport header, of which rest bytes and what follows are there. */
 static __always_inline int parse_transport(struct __sk_buff *skb, struct packet *p, __u32 rest)
 {
 	__u32 want = p->proto == PROTO_TCP ? sizeof(struct tcphdr) : 8;
 	__u64 l4 = p->l4;
 	__u8 *data, *h;
-	__u32 header = 0;
 
-	p->class = CLASS_OTHER;
 	if (p->proto != PROTO_TCP && p->proto != PROTO_UDP && p->proto != PROTO_ICMP &&
 	    p->proto != PROTO_ICMPV6)
 		return REASON_UNSET;
@@ -256,30 +286,69 @@ static __always_inline int parse_transport(struct __sk_buff *skb, struct packet 
 			return REASON_MALFORMED; /* no identifier */
 		return REASON_UNSET;
 	}
-	if ((void *)(h + 8) > (void *)(long)skb->data_end)
-		return REASON_MALFORMED;
-	p->src_port = *(__u16 *)h;
-	p->dst_port = *(__u16 *)(h + 2);
-	p->port = bpf_ntohs(p->dst_port);
-	p->reverse = bpf_ntohs(p->src_port);
-	if (p->proto == PROTO_UDP) {
-		header = bpf_ntohs(*(__u16 *)(h + 4));
-		if (header < sizeof(struct udphdr) || header > rest)
-			return REASON_MALFORMED;
-		header = sizeof(struct udphdr);
-		p->class = CLASS_UDP;
+	return parse_ports(skb, p, h, rest) ? REASON_UNSET : REASON_MALFORMED;
+}
+
+/* Sets what parsers set only in some packets. */
+static __always_inline void clear(struct packet *p, struct __sk_buff *skb)
+{
+	p->src = p->dst = (struct address){};
+	p->family = 0;
+	p->class = CLASS_OTHER;
+	p->port = p->reverse = 0;
+	p->src_port = p->dst_port = 0;
+	p->id = p->query = 0;
+	p->segments = skb->gso_segs ?: 1;
+	p->fragment = 0;
+	p->l4 = p->bytes = p->hops = p->proto = 0;
+}
+
+/* The packets that there are most of: TCP and UDP, whole, without options and
+ * extension headers, and with their headers where they can be read at once.
+ * Returns 0 for all others, and leaves them to parse. */
+__noinline int plain(struct __sk_buff *skb, __u32 ethertype, struct packet *p)
+{
+	void *end = (void *)(long)skb->data_end;
+	__u8 *data = (void *)(long)skb->data;
+	__u32 frame = skb->len - ETH_HLEN, total;
+
+	if (!p)
+		return 0;
+	clear(p, skb);
+	if (ethertype == ETH_P_IP) {
+		struct iphdr *ip = (void *)data + ETH_HLEN;
+
+		if ((void *)(ip + 1) > end)
+			return 0;
+		total = bpf_ntohs(ip->tot_len);
+		if (*(__u8 *)ip != 0x45 || ip->frag_off & bpf_htons(0x3fff) || total > frame ||
+		    total < sizeof(*ip))
+			return 0;
+		p->family = IPV4;
+		p->src = (struct address){ { ip->saddr } };
+		p->dst = (struct address){ { ip->daddr } };
+		p->proto = ip->protocol;
+		p->hops = ip->ttl;
+		p->l4 = ETH_HLEN + sizeof(*ip);
 	} else {
-		if ((void *)(h + sizeof(struct tcphdr)) > (void *)(long)skb->data_end)
-			return REASON_MALFORMED;
-		header = (h[12] >> 4) * 4;
-		if (header < sizeof(struct tcphdr) || header > rest)
-			return REASON_MALFORMED;
-		p->class = tcp_class(h[13]);
+		struct ipv6hdr *ip = (void *)data + ETH_HLEN;
+
+		if ((void *)(ip + 1) > end)
+			return 0;
+		total = bpf_ntohs(ip->payload_len) + sizeof(*ip);
+		if (ip->version != 6 || total > frame)
+			return 0;
+		p->family = IPV6;
+		__builtin_memcpy(&p->src, &ip->saddr, sizeof(p->src));
+		__builtin_memcpy(&p->dst, &ip->daddr, sizeof(p->dst));
+		p->proto = ip->nexthdr;
+		p->hops = ip->hop_limit;
+		p->l4 = ETH_HLEN + sizeof(*ip);
 	}
-	/* Each segment of an offloaded packet carries the headers again (4.6). */
-	if (p->segments > 1)
-		p->bytes += (p->segments - 1) * (p->l4 - ETH_HLEN + header);
-	return REASON_UNSET;
+	if (p->proto != PROTO_TCP && p->proto != PROTO_UDP)
+		return 0;
+	p->bytes = total;
+	return parse_ports(skb, p, data + p->l4, total - (p->l4 - ETH_HLEN));
 }
 
 /* Fills in *p. Returns REASON_UNSET, or the reason to discard the packet. A
@@ -291,6 +360,7 @@ __noinline int parse(struct __sk_buff *skb, __u32 ethertype, struct packet *p)
 
 	if (!p)
 		return REASON_MALFORMED;
+	clear(p, skb);
 	if (ethertype == ETH_P_IP) {
 		p->family = IPV4;
 		reason = parse_ipv4(skb, p, &rest);
@@ -300,7 +370,6 @@ __noinline int parse(struct __sk_buff *skb, __u32 ethertype, struct packet *p)
 	}
 	if (reason)
 		return reason;
-	p->segments = skb->gso_segs ?: 1;
 	if (p->fragment)
 		return REASON_UNSET;
 	return parse_transport(skb, p, rest);

@@ -22,6 +22,14 @@ type HedgewardAddressKey struct {
 	}
 }
 
+type HedgewardAllowance struct {
+	_       structs.HostLayout
+	Limit   uint32
+	High    uint32
+	Used    uint32
+	Counted uint32
+}
+
 type HedgewardClassKey struct {
 	_     structs.HostLayout
 	Table uint32
@@ -31,9 +39,7 @@ type HedgewardClassKey struct {
 type HedgewardFlow struct {
 	_       structs.HostLayout
 	Seen    uint32
-	State   uint8
-	Flags   uint8
-	Rule    uint16
+	Mark    uint32
 	Packets [2]uint32
 	Bytes   [2]uint64
 }
@@ -56,29 +62,31 @@ type HedgewardGroupSet struct {
 }
 
 type HedgewardInterface struct {
-	_       structs.HostLayout
-	Policy  uint32
-	Flags   uint32
-	Ifindex uint32
-	Vpc     uint32
-	Addr4   uint32
-	Local4  uint32
-	Addr6   struct {
-		_    structs.HostLayout
-		Word [4]uint32
-	}
-	Local6  uint32
-	Self    uint32
-	Router6 struct {
-		_    structs.HostLayout
-		Word [4]uint32
-	}
+	_          structs.HostLayout
+	Policy     uint32
+	Flags      uint32
+	Ifindex    uint32
+	Vpc        uint32
+	Mac        [8]uint8
+	Addr4      uint32
+	Local4     uint32
 	Router4    uint32
 	Broadcast4 uint32
-	Mac        [8]uint8
-	Revision   uint64
-	Timeout    [32]uint32
-	VpcPrefix  [12]struct {
+	Addr6      struct {
+		_    structs.HostLayout
+		Word [4]uint32
+	}
+	Local6    uint32
+	Allowance uint32
+	Self      uint32
+	Pad       uint32
+	Router6   struct {
+		_    structs.HostLayout
+		Word [4]uint32
+	}
+	Revision  uint64
+	Timeout   [32]uint32
+	VpcPrefix [12]struct {
 		_    structs.HostLayout
 		Addr struct {
 			_    structs.HostLayout
@@ -90,9 +98,16 @@ type HedgewardInterface struct {
 		}
 		Family uint32
 	}
-	Id      [32]int8
-	VpcName [32]int8
-	Device  [16]int8
+	Id       [32]int8
+	VpcName  [32]int8
+	Device   [16]int8
+	Instance [32]int8
+}
+
+type HedgewardLocal struct {
+	_         structs.HostLayout
+	Slot      uint32
+	Allowance uint32
 }
 
 type HedgewardName struct {
@@ -107,11 +122,24 @@ type HedgewardOwner struct {
 	Local uint32
 }
 
-type HedgewardPolicy struct {
+type HedgewardPair struct {
 	_   structs.HostLayout
-	Any [2][2]HedgewardRow
-	Has uint32
-	Pad uint32
+	End [2]HedgewardFlow
+}
+
+type HedgewardPairKey struct {
+	_    structs.HostLayout
+	Low  uint32
+	High uint32
+	Port [2]uint16
+}
+
+type HedgewardPolicy struct {
+	_       structs.HostLayout
+	Any     [2][2]HedgewardRow
+	Handles [2]HedgewardRow
+	Has     uint32
+	Pad     uint32
 }
 
 type HedgewardReason uint32
@@ -212,25 +240,42 @@ type HedgewardTransitKey struct {
 	}
 }
 
+type HedgewardUse struct {
+	_       structs.HostLayout
+	Packets uint64
+	Bytes   uint64
+	Flows   uint64
+	Last    uint64
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	HedgewardMapAddresses     = "addresses"
+	HedgewardMapAllowances    = "allowances"
 	HedgewardMapClassRows     = "class_rows"
 	HedgewardMapClasses       = "classes"
 	HedgewardMapCounters      = "counters"
 	HedgewardMapFlows         = "flows"
 	HedgewardMapFlowsTransit  = "flows_transit"
+	HedgewardMapHandles       = "handles"
 	HedgewardMapInterfaces    = "interfaces"
+	HedgewardMapLocals        = "locals"
 	HedgewardMapNames         = "names"
+	HedgewardMapPairs         = "pairs"
 	HedgewardMapPolicies      = "policies"
 	HedgewardMapRoutes        = "routes"
 	HedgewardMapSlots         = "slots"
 	HedgewardMapSteps         = "steps"
+	HedgewardMapUses          = "uses"
 	HedgewardProgClock        = "clock"
 	HedgewardProgFromInstance = "from_instance"
+	HedgewardProgSweep        = "sweep"
 	HedgewardProgToInstance   = "to_instance"
+	HedgewardVarMargin        = "margin"
+	HedgewardVarSlotMask      = "slot_mask"
+	HedgewardVarSwept         = "swept"
 	HedgewardVarTestClock     = "test_clock"
 	HedgewardVarTesting       = "testing"
 	HedgewardVarUnusedReason  = "unused_reason"
@@ -281,6 +326,7 @@ type HedgewardSpecs struct {
 type HedgewardProgramSpecs struct {
 	Clock        *ebpf.ProgramSpec `ebpf:"clock"`
 	FromInstance *ebpf.ProgramSpec `ebpf:"from_instance"`
+	Sweep        *ebpf.ProgramSpec `ebpf:"sweep"`
 	ToInstance   *ebpf.ProgramSpec `ebpf:"to_instance"`
 }
 
@@ -289,23 +335,31 @@ type HedgewardProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type HedgewardMapSpecs struct {
 	Addresses    *ebpf.MapSpec `ebpf:"addresses"`
+	Allowances   *ebpf.MapSpec `ebpf:"allowances"`
 	ClassRows    *ebpf.MapSpec `ebpf:"class_rows"`
 	Classes      *ebpf.MapSpec `ebpf:"classes"`
 	Counters     *ebpf.MapSpec `ebpf:"counters"`
 	Flows        *ebpf.MapSpec `ebpf:"flows"`
 	FlowsTransit *ebpf.MapSpec `ebpf:"flows_transit"`
+	Handles      *ebpf.MapSpec `ebpf:"handles"`
 	Interfaces   *ebpf.MapSpec `ebpf:"interfaces"`
+	Locals       *ebpf.MapSpec `ebpf:"locals"`
 	Names        *ebpf.MapSpec `ebpf:"names"`
+	Pairs        *ebpf.MapSpec `ebpf:"pairs"`
 	Policies     *ebpf.MapSpec `ebpf:"policies"`
 	Routes       *ebpf.MapSpec `ebpf:"routes"`
 	Slots        *ebpf.MapSpec `ebpf:"slots"`
 	Steps        *ebpf.MapSpec `ebpf:"steps"`
+	Uses         *ebpf.MapSpec `ebpf:"uses"`
 }
 
 // HedgewardVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type HedgewardVariableSpecs struct {
+	Margin       *ebpf.VariableSpec `ebpf:"margin"`
+	SlotMask     *ebpf.VariableSpec `ebpf:"slot_mask"`
+	Swept        *ebpf.VariableSpec `ebpf:"swept"`
 	TestClock    *ebpf.VariableSpec `ebpf:"test_clock"`
 	Testing      *ebpf.VariableSpec `ebpf:"testing"`
 	UnusedReason *ebpf.VariableSpec `ebpf:"unused_reason"`
@@ -333,33 +387,43 @@ func (o *HedgewardObjects) Close() error {
 // It can be passed to LoadHedgewardObjects or ebpf.CollectionSpec.LoadAndAssign.
 type HedgewardMaps struct {
 	Addresses    *ebpf.Map `ebpf:"addresses"`
+	Allowances   *ebpf.Map `ebpf:"allowances"`
 	ClassRows    *ebpf.Map `ebpf:"class_rows"`
 	Classes      *ebpf.Map `ebpf:"classes"`
 	Counters     *ebpf.Map `ebpf:"counters"`
 	Flows        *ebpf.Map `ebpf:"flows"`
 	FlowsTransit *ebpf.Map `ebpf:"flows_transit"`
+	Handles      *ebpf.Map `ebpf:"handles"`
 	Interfaces   *ebpf.Map `ebpf:"interfaces"`
+	Locals       *ebpf.Map `ebpf:"locals"`
 	Names        *ebpf.Map `ebpf:"names"`
+	Pairs        *ebpf.Map `ebpf:"pairs"`
 	Policies     *ebpf.Map `ebpf:"policies"`
 	Routes       *ebpf.Map `ebpf:"routes"`
 	Slots        *ebpf.Map `ebpf:"slots"`
 	Steps        *ebpf.Map `ebpf:"steps"`
+	Uses         *ebpf.Map `ebpf:"uses"`
 }
 
 func (m *HedgewardMaps) Close() error {
 	return _HedgewardClose(
 		m.Addresses,
+		m.Allowances,
 		m.ClassRows,
 		m.Classes,
 		m.Counters,
 		m.Flows,
 		m.FlowsTransit,
+		m.Handles,
 		m.Interfaces,
+		m.Locals,
 		m.Names,
+		m.Pairs,
 		m.Policies,
 		m.Routes,
 		m.Slots,
 		m.Steps,
+		m.Uses,
 	)
 }
 
@@ -367,6 +431,9 @@ func (m *HedgewardMaps) Close() error {
 //
 // It can be passed to LoadHedgewardObjects or ebpf.CollectionSpec.LoadAndAssign.
 type HedgewardVariables struct {
+	Margin       *ebpf.Variable `ebpf:"margin"`
+	SlotMask     *ebpf.Variable `ebpf:"slot_mask"`
+	Swept        *ebpf.Variable `ebpf:"swept"`
 	TestClock    *ebpf.Variable `ebpf:"test_clock"`
 	Testing      *ebpf.Variable `ebpf:"testing"`
 	UnusedReason *ebpf.Variable `ebpf:"unused_reason"`
@@ -379,6 +446,7 @@ type HedgewardVariables struct {
 type HedgewardPrograms struct {
 	Clock        *ebpf.Program `ebpf:"clock"`
 	FromInstance *ebpf.Program `ebpf:"from_instance"`
+	Sweep        *ebpf.Program `ebpf:"sweep"`
 	ToInstance   *ebpf.Program `ebpf:"to_instance"`
 }
 
@@ -386,6 +454,7 @@ func (p *HedgewardPrograms) Close() error {
 	return _HedgewardClose(
 		p.Clock,
 		p.FromInstance,
+		p.Sweep,
 		p.ToInstance,
 	)
 }

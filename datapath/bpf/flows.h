@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+
+/* The flow table: where what an interface remembers is found, how it begins and
+ * ends, and what it costs its instance (sections 1.3, 3.1, 3.8, 3.9). */
+#pragma once
+
+#include "clock.h"
+#include "maps.h"
+#include "packet.h"
+
+/* What one judgement is about. */
+struct gate {
+	__u32 dir;
+	__u32 local;   /* id of the local address in flow keys; self for transit */
+	__u32 remote;  /* id of the remote address; 0: it is not on this host */
+	__u32 transit; /* the local address is not the interface's own */
+	__u32 groups;  /* the remote address speaks for its owner */
+	__u32 class;   /* of the remote address's owner; CLASS_UNKNOWN: not looked up yet */
+	__u32 allowance; /* of the local interface's instance */
+	__u32 policy;  /* read once: a packet is judged by one snapshot */
+	__u32 rule;    /* answer: the rule that decided, NO_RULE if none did */
+	__u32 begin;   /* answer: the state that a flow is to begin in, END_FLOW, or 0 */
+	__u32 handle;  /* answer: of the rule that decided */
+};
+
+#define CLASS_UNKNOWN 0xffffffffu
+
+/* Instead of a state: the flow gives way to packets that need none. */
+#define END_FLOW MARK_STATE
+
+/* Whether the remote end began the ICMP query that the packet belongs to: a reply
+ * from here has a remote initiator, as has a query to here. */
+static __always_inline int remote_asks(const struct packet *p, const struct gate *gate)
+{
+	return (gate->dir == EGRESS) == (p->class == CLASS_REPLY);
+}
+
+static __always_inline int of_query(const struct packet *p)
+{
+	return p->class == CLASS_QUERY || p->class == CLASS_REPLY;
+}
+
+/* In the ports of ICMP stand the identifier, and the kind of query with the side
+ * that asks. */
+static __always_inline void flow_key(struct flow_key *key, const struct packet *p,
+				     const struct gate *gate)
+{
+	int out = gate->dir == EGRESS;
+
+	key->remote = out ? p->dst : p->src;
+	key->local = gate->local << 8 | p->proto;
+	if (of_query(p)) {
+		key->local_port = p->id;
+		key->remote_port = p->query << 1 | remote_asks(p, gate);
+	} else {
+		key->local_port = out ? p->src_port : p->dst_port;
+		key->remote_port = out ? p->dst_port : p->src_port;
+	}
+}
+
+static __always_inline void transit_key(struct transit_key *key, const struct packet *p,
+					const struct gate *gate)
+{
+	flow_key(&key->flow, p, gate);
+	key->local = gate->dir == EGRESS ? p->src : p->dst;
+}
+
+/* Which end of a pair is the local one. */
+static __always_inline __u32 end_of(const struct gate *gate)
+{
+	return gate->local > gate->remote;
+}
+
+static __always_inline void pair_key(struct pair_key *key, const struct packet *p,
+				     const struct gate *gate)
+{
+	__u32 end = end_of(gate), swapped = end ^ (gate->dir == EGRESS ? 0 : 1);
+
+	if (end) {
+		key->low = gate->remote << 8 | p->proto;
+		key->high = gate->local;
+	} else {
+		key->low = gate->local << 8 | p->proto;
+		key->high = gate->remote;
+	}
+	if (of_query(p)) {
+		key->port[0] = p->id;
+		key->port[1] = p->query << 1 | (end ^ remote_asks(p, gate));
+	} else {
+		key->port[0] = swapped ? p->dst_port : p->src_port;
+		key->port[1] = swapped ? p->src_port : p->dst_port;
+	}
+}
+
+static __always_inline struct pair *pair_of(const struct packet *p, const struct gate *gate)
+{
+	struct pair_key key;
+
+	pair_key(&key, p, gate);
+	return bpf_map_lookup_elem(&pairs, &key);
+}
+
+static __always_inline struct flow *end_in(struct pair *pair, const struct gate *gate)
+{
+	if (!pair)
+		return NULL;
+	return end_of(gate) ? &pair->end[1] : &pair->end[0];
+}
+
+/* The entry of the packet's flow, live or not. */
+static __always_inline struct flow *flow_of(const struct packet *p, const struct gate *gate)
+{
+	if (gate->transit) {
+		struct transit_key key;
+
+		transit_key(&key, p, gate);
+		return bpf_map_lookup_elem(&flows_transit, &key);
+	}
+	if (gate->remote)
+		return end_in(pair_of(p, gate), gate);
+	struct flow_key key;
+
+	flow_key(&key, p, gate);
+	return bpf_map_lookup_elem(&flows, &key);
+}
+
+static __always_inline struct allowance *allowance_of(__u32 place)
+{
+	return bpf_map_lookup_elem(&allowances, &place);
+}
+
+/* How long a flow lives in a state. */
+static __always_inline __u32 timeout(const struct interface *me, __u32 state)
+{
+	if (state <= SYN_RECV && state) {
+		struct allowance *a = allowance_of(me->allowance);
+
+		if (a && a->used > a->high)
+			state = SHORT_TIMEOUT(state);
+	}
+	return me->timeout[state & (MAX_STATES - 1)];
+}
+
+static __always_inline int live(const struct interface *me, __u32 mark, __u32 seen, __u32 time)
+{
+	return time - seen < timeout(me, mark & MARK_STATE);
+}
+
+/* A unit of the instance's allowance, if there is one left. */
+static __always_inline int take(__u32 place)
+{
+	struct allowance *a = allowance_of(place);
+
+	if (!a)
+		return 0;
+	if (__sync_fetch_and_add(&a->used, 1) < a->limit)
+		return 1;
+	__sync_fetch_and_add(&a->used, -1);
+	return 0;
+}
+
+static __always_inline void give(__u32 place)
+{
+	struct allowance *a = allowance_of(place);
+
+	if (a)
+		__sync_fetch_and_add(&a->used, -1);
+}
+
+/* Packets that a rule admitted, at a time, and flows. */
+static __always_inline void used(__u32 handle, __u64 packets, __u64 bytes, __u32 ended, __u64 time)
+{
+	struct use *u = bpf_map_lookup_elem(&uses, &handle);
+
+	if (!u)
+		return;
+	u->packets += packets;
+	u->bytes += bytes;
+	u->flows += ended;
+	if (u->last < time)
+		u->last = time;
+}
+
+/* What a flow that has ended was. */
+static __always_inline void ended(const struct flow *flow, __u32 mark)
+{
+	__u64 time = now64();
+
+	used(mark >> 8, (__u64)flow->packets[0] + flow->packets[1], flow->bytes[0] + flow->bytes[1], 1,
+	     time - (__u32)((__u32)time - flow->seen));
+}
+
+static __always_inline void start(struct flow *flow, const struct packet *p, const struct gate *gate)
+{
+	int out = gate->dir == EGRESS;
+
+	flow->packets[INGRESS] = out ? 0 : p->segments;
+	flow->packets[EGRESS] = out ? p->segments : 0;
+	flow->bytes[INGRESS] = out ? 0 : p->bytes;
+	flow->bytes[EGRESS] = out ? p->bytes : 0;
+	flow->seen = now();
+}
+
+static __always_inline __u32 first_mark(const struct gate *gate)
+{
+	return MARK(gate->handle, gate->dir == EGRESS ? 0 : REMOTE_INITIATED, gate->begin);
+}
+
+/* Begins a flow in an entry that has none, or a dead one, or one that a fresh
+ * verdict replaces; or ends the one it has. Who loses a race finds a flow of the
+ * same tuple that began just now, and is content with it. Returns 0 if there is no
+ * unit of the allowance left. */
+static __always_inline int renew(struct flow *flow, const struct packet *p, const struct gate *gate)
+{
+	__u32 old = flow->mark;
+	int held = !!(old & MARK_STATE); /* dead, but not swept yet: its unit goes on */
+
+	if (gate->begin == END_FLOW) {
+		if (held && __sync_val_compare_and_swap(&flow->mark, old, 0) == old) {
+			ended(flow, old);
+			give(gate->allowance);
+		}
+		return 1;
+	}
+	if (!held && !take(gate->allowance))
+		return 0;
+	/* The mark first: until seen is new too, the flow is as dead as before. */
+	if (__sync_val_compare_and_swap(&flow->mark, old, first_mark(gate)) != old) {
+		if (!held)
+			give(gate->allowance);
+		return 1;
+	}
+	if (held)
+		ended(flow, old);
+	start(flow, p, gate);
+	return 1;
+}
+
+#define EEXIST 17
+
+/* What a map says of a new entry: another CPU may have been first with the same
+ * tuple, or be just burying an old one. One flow, then; or none, until the next
+ * packet. */
+static __always_inline int inserted(int error, __u32 place)
+{
+	if (!error)
+		return 1;
+	give(place);
+	return error == -EEXIST;
+}
+
+/* Does as gate->begin says. flow is the entry of the tuple, if there is one.
+ * Returns 0 if the allowance or the table is exhausted. Global functions like this
+ * one are verified once, not at every call. */
+__noinline int record(const struct packet *p, const struct gate *gate, struct flow *flow)
+{
+	struct flow *ends;
+	int error;
+
+	if (!p || !gate)
+		return 0;
+	if (flow && flow->mark != BURIED)
+		return renew(flow, p, gate);
+	if (gate->begin == END_FLOW)
+		return 1;
+	if (!take(gate->allowance))
+		return 0;
+	if (gate->remote && !gate->transit) {
+		struct pair fresh = {};
+		struct pair_key key;
+
+		ends = end_of(gate) ? &fresh.end[1] : &fresh.end[0];
+		ends->mark = first_mark(gate);
+		start(ends, p, gate);
+		pair_key(&key, p, gate);
+		error = bpf_map_update_elem(&pairs, &key, &fresh, BPF_NOEXIST);
+	} else {
+		struct flow fresh;
+
+		fresh.mark = first_mark(gate);
+		start(&fresh, p, gate);
+		if (gate->transit) {
+			struct transit_key key;
+
+			transit_key(&key, p, gate);
+			error = bpf_map_update_elem(&flows_transit, &key, &fresh, BPF_NOEXIST);
+		} else {
+			struct flow_key key;
+
+			flow_key(&key, p, gate);
+			error = bpf_map_update_elem(&flows, &key, &fresh, BPF_NOEXIST);
+		}
+	}
+	return inserted(error, gate->allowance);
+}
+
+/* The same for both ends of a pair that has no entry yet, by one. Both begin.
+ * Returns a bit for each that has what it needs: 1 for out, 2 for in; or
+ * ONE_ALONE, if only out may begin. */
+#define ONE_ALONE 4
+
+__noinline int record_both(const struct packet *p, const struct gate *out, const struct gate *in)
+{
+	struct pair fresh;
+	struct pair_key key;
+	int error;
+
+	if (!p || !out || !in || !take(out->allowance))
+		return 0;
+	if (!take(in->allowance)) {
+		give(out->allowance);
+		return ONE_ALONE;
+	}
+	if (end_of(out)) {
+		fresh.end[1].mark = first_mark(out);
+		start(&fresh.end[1], p, out);
+		fresh.end[0].mark = first_mark(in);
+		start(&fresh.end[0], p, in);
+	} else {
+		fresh.end[0].mark = first_mark(out);
+		start(&fresh.end[0], p, out);
+		fresh.end[1].mark = first_mark(in);
+		start(&fresh.end[1], p, in);
+	}
+	pair_key(&key, p, out);
+	error = bpf_map_update_elem(&pairs, &key, &fresh, BPF_NOEXIST);
+	return inserted(error, in->allowance) & inserted(error, out->allowance) ? 3 : 0;
+}
