@@ -415,5 +415,8 @@ func encode(row any) ([]byte, error) {
 	if reflect.ValueOf(row).IsNil() {
 		return nil, nil
 	}
+	if fast, ok := row.(interface{ AppendJSON([]byte) []byte }); ok {
+		return fast.AppendJSON(nil), nil
+	}
 	return json.Marshal(row)
 }

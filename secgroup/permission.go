@@ -37,24 +37,56 @@ func (p *Permission) Key(egress bool, peer Peer) RuleKey {
 // (docs/spec/ec2-api.md section 2.5).
 func Grouped(rules []Rule, egress bool) []Permission {
 	var permissions []Permission
-	place := map[RuleKey]int{} // of a key without peer in permissions
+	for _, alike := range Alike(rules, egress) {
+		p := Permission{Protocol: alike[0].Protocol, From: alike[0].From, To: alike[0].To}
+		for _, r := range alike {
+			p.Peers = append(p.Peers, r.Pair())
+		}
+		permissions = append(permissions, p)
+	}
+	return permissions
+}
+
+// Alike returns the rules of one direction in the order of Grouped: each list is
+// those of one permission.
+func Alike(rules []Rule, egress bool) [][]*Rule {
+	type ports struct {
+		protocol Protocol
+		from, to int32
+	}
+	var all []ports
+	place := map[ports]int{}
+	of := make([]int, len(rules)) // in all, -1 for the other direction
+	var count []int
 	for i := range rules {
 		r := &rules[i]
+		of[i] = -1
 		if r.Egress != egress {
 			continue
 		}
-		key := r.RuleKey
-		key.Peer = Peer{}
-		at, ok := place[key]
-		if !ok {
-			at = len(permissions)
-			place[key] = at
-			permissions = append(permissions, Permission{Protocol: r.Protocol, From: r.From, To: r.To})
+		key := ports{r.Protocol, r.From, r.To}
+		at := len(all) - 1
+		if at < 0 || all[at] != key { // rules that are alike mostly come together
+			var ok bool
+			if at, ok = place[key]; !ok {
+				at = len(all)
+				place[key], all, count = at, append(all, key), append(count, 0)
+			}
 		}
-		p := &permissions[at]
-		p.Peers = append(p.Peers, r.Pair())
+		of[i] = at
+		count[at]++
 	}
-	return permissions
+	space := make([]*Rule, len(rules))
+	lists := make([][]*Rule, len(all))
+	for at, n := range count {
+		lists[at], space = space[:0:n], space[n:]
+	}
+	for i, at := range of {
+		if at >= 0 {
+			lists[at] = append(lists[at], &rules[i])
+		}
+	}
+	return lists
 }
 
 // Pair returns the rule's peer with what the rule says of it.

@@ -23,6 +23,10 @@ const (
 	maxTxnOps = 16384
 	// keepRevisions is how much history a watcher may fall behind by.
 	keepRevisions = "10000"
+	// treeInterval is how often etcd writes its tree. What makes an answered write
+	// durable is its log, on disk before the answer; commits wait while the tree is
+	// written, so that is not done ten times a second, etcd's default.
+	treeInterval = time.Second
 )
 
 // Embedded starts etcd inside this process on the data in dir, without any
@@ -47,6 +51,7 @@ func Embedded(ctx context.Context, dir string) (*Store, error) {
 	cfg.MaxRequestBytes = 64 << 20
 	cfg.QuotaBackendBytes = 8 << 30
 	cfg.AutoCompactionMode, cfg.AutoCompactionRetention = "revision", keepRevisions
+	cfg.BackendBatchInterval = treeInterval
 	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(lastWords(dir))
 	cfg.WarningApplyDuration = time.Minute
 
