@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hedgeward/hedgeward/awsapi/query"
@@ -22,6 +23,12 @@ import (
 
 // internalError is all that clients learn of a fault of ours.
 var internalError = secgroup.Errorf("InternalError", "An internal error has occurred")
+
+// answers are places for answers to be written in: one may be many megabytes
+// long, and the next is likely to be as long.
+var answers = sync.Pool{New: func() any { return new([]byte) }}
+
+const maxAnswerKept = 16 << 20 // bytes
 
 // answer is one request on its way to its response and its log record.
 type answer struct {
@@ -49,7 +56,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		status, code = refused.status, refused.code
 		body = a.service.protocol.refuse(a.service.model, *refused, a.RequestID)
 	} else {
-		body = a.service.protocol.result(a.service.model, op, a.RequestID, out)
+		space := answers.Get().(*[]byte)
+		body = a.service.protocol.result((*space)[:0], a.service.model, op, a.RequestID, out)
+		defer func() {
+			if cap(body) <= maxAnswerKept {
+				*space = body
+				answers.Put(space)
+			}
+		}()
 	}
 	s.audit(a, code) // before the answer: whoever has that finds the record
 	if s.Called != nil {

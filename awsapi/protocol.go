@@ -21,7 +21,8 @@ type Protocol interface {
 	read(m *wire.Model, r *http.Request, body []byte) (request, error)
 	// headers sets what every answer carries.
 	headers(h http.Header)
-	result(m *wire.Model, op *wire.Operation, requestID string, out any) []byte
+	// result appends the answer to a call that went well.
+	result(b []byte, m *wire.Model, op *wire.Operation, requestID string, out any) []byte
 	refuse(m *wire.Model, r refusal, requestID string) []byte
 	// unsigned says how a refused signature is worded.
 	unsigned(e *sigv4.Error) refusal
@@ -84,8 +85,8 @@ func (ec2Query) headers(h http.Header) {
 	h.Set("Server", "AmazonEC2")
 }
 
-func (ec2Query) result(m *wire.Model, op *wire.Operation, requestID string, out any) []byte {
-	return query.EC2Result(m, op, requestID, out)
+func (ec2Query) result(b []byte, m *wire.Model, op *wire.Operation, requestID string, out any) []byte {
+	return query.EC2Result(b, m, op, requestID, out)
 }
 
 func (ec2Query) refuse(_ *wire.Model, r refusal, requestID string) []byte {
@@ -102,8 +103,8 @@ func (awsQuery) read(_ *wire.Model, r *http.Request, body []byte) (request, erro
 
 func (awsQuery) headers(h http.Header) { h.Set("Content-Type", "text/xml") }
 
-func (awsQuery) result(m *wire.Model, op *wire.Operation, requestID string, out any) []byte {
-	return query.AWSResult(m, op, requestID, out)
+func (awsQuery) result(b []byte, m *wire.Model, op *wire.Operation, requestID string, out any) []byte {
+	return query.AWSResult(b, m, op, requestID, out)
 }
 
 func (awsQuery) refuse(m *wire.Model, r refusal, requestID string) []byte {
@@ -133,8 +134,8 @@ func (json11s) read(m *wire.Model, r *http.Request, body []byte) (request, error
 
 func (json11s) headers(h http.Header) { h.Set("Content-Type", "application/x-amz-json-1.1") }
 
-func (json11s) result(_ *wire.Model, _ *wire.Operation, _ string, out any) []byte {
-	return json11.Result(out)
+func (json11s) result(b []byte, _ *wire.Model, _ *wire.Operation, _ string, out any) []byte {
+	return append(b, json11.Result(out)...)
 }
 
 func (json11s) refuse(_ *wire.Model, r refusal, _ string) []byte {

@@ -57,7 +57,7 @@ func TestSDKWitnessesEveryWireName(t *testing.T) {
 		model      *wire.Model
 		operations int
 		client     any
-		encode     func(*wire.Model, *wire.Operation, string, any) []byte
+		encode     func([]byte, *wire.Model, *wire.Operation, string, any) []byte
 	}{
 		{ec2types.Model, 128, ec2.NewFromConfig(config), query.EC2Result},
 		{ststypes.Model, 3, sts.NewFromConfig(config), query.AWSResult},
@@ -78,7 +78,7 @@ func TestSDKWitnessesEveryWireName(t *testing.T) {
 				in, out := op.NewInput(), op.NewOutput()
 				fill(reflect.ValueOf(in), &n)
 				fill(reflect.ValueOf(out), &n)
-				link.answer = service.encode(service.model, op, "id", out)
+				link.answer = service.encode(nil, service.model, op, "id", out)
 
 				call := client.MethodByName(name)
 				sdkIn := reflect.New(call.Type().In(1).Elem())

@@ -143,8 +143,8 @@ func (s *Service) showGroup(snap *model.Snapshot, g *secgroup.Group) ec2types.Se
 	return ec2types.SecurityGroup{
 		OwnerId: &g.Account, GroupId: &g.ID, GroupName: &g.Name, Description: &g.Description, VpcId: &g.VPC,
 		SecurityGroupArn:    new(arn(g.Scope, control.GroupType, g.ID)),
-		IpPermissions:       ipPermissions(s.completePeers(snap, g, secgroup.Grouped(g.Rules, false))),
-		IpPermissionsEgress: ipPermissions(s.completePeers(snap, g, secgroup.Grouped(g.Rules, true))),
+		IpPermissions:       s.showRules(snap, g, false),
+		IpPermissionsEgress: s.showRules(snap, g, true),
 		Tags:                tagSet(g.Tags),
 	}
 }

@@ -104,45 +104,59 @@ func groupPeer(in *ec2types.UserIdGroupPair) (pair secgroup.Pair, err error) {
 	return pair, nil
 }
 
-// completePeers makes permissions of g's rules say of the groups that they name
-// what is true now.
-func (s *Service) completePeers(snap *model.Snapshot, g *secgroup.Group, permissions []secgroup.Permission) []secgroup.Permission {
-	for _, p := range permissions {
-		for i := range p.Peers {
-			p.Peers[i], _ = s.control.ShowPeer(snap, g, p.Peers[i])
-		}
-	}
-	return permissions
-}
-
-// ipPermissions returns permissions as results show them. The ports are absent
-// when the protocol has none; the four lists are always there
-// (docs/spec/ec2-api.md sections 1.2 and 2.5).
-func ipPermissions(permissions []secgroup.Permission) []ec2types.IpPermission {
-	return each(permissions, func(p secgroup.Permission) ec2types.IpPermission {
-		out := ec2types.IpPermission{
-			IpProtocol:       new(p.Protocol.String()),
-			IpRanges:         []ec2types.IpRange{},
-			Ipv6Ranges:       []ec2types.Ipv6Range{},
-			PrefixListIds:    []ec2types.PrefixListId{},
-			UserIdGroupPairs: []ec2types.UserIdGroupPair{},
-		}
-		if p.Protocol.HasPorts() {
-			out.FromPort, out.ToPort = new(p.From), new(p.To)
-		}
-		for _, pair := range p.Peers {
-			text := new(pair.Peer.String())
-			switch {
-			case pair.Group != "":
-				out.UserIdGroupPairs = append(out.UserIdGroupPairs, showGroupPair(pair))
-			case pair.PrefixList != "":
-				out.PrefixListIds = append(out.PrefixListIds, ec2types.PrefixListId{PrefixListId: text, Description: pair.Description})
-			case pair.Prefix.Addr().Is4():
-				out.IpRanges = append(out.IpRanges, ec2types.IpRange{CidrIp: text, Description: pair.Description})
-			default:
-				out.Ipv6Ranges = append(out.Ipv6Ranges, ec2types.Ipv6Range{CidrIpv6: text, Description: pair.Description})
+// showRules returns the rules of one direction of a group as permissions, which
+// say of the groups that they name what is true now.
+func (s *Service) showRules(snap *model.Snapshot, g *secgroup.Group, egress bool) []ec2types.IpPermission {
+	return each(secgroup.Alike(g.Rules, egress), func(rules []*secgroup.Rule) ec2types.IpPermission {
+		out := noPeers(rules[0].Protocol, rules[0].From, rules[0].To)
+		for _, r := range rules {
+			pair := r.Pair()
+			if pair.Group != "" {
+				pair, _ = s.control.ShowPeer(snap, g, pair)
 			}
+			addPeer(&out, &pair)
 		}
 		return out
 	})
+}
+
+// ipPermissions returns permissions as results show them.
+func ipPermissions(permissions []secgroup.Permission) []ec2types.IpPermission {
+	return each(permissions, func(p secgroup.Permission) ec2types.IpPermission {
+		out := noPeers(p.Protocol, p.From, p.To)
+		for i := range p.Peers {
+			addPeer(&out, &p.Peers[i])
+		}
+		return out
+	})
+}
+
+// noPeers returns a permission without its peers. The ports are absent when the
+// protocol has none; the four lists are always there (docs/spec/ec2-api.md
+// sections 1.2 and 2.5).
+func noPeers(protocol secgroup.Protocol, from, to int32) ec2types.IpPermission {
+	out := ec2types.IpPermission{
+		IpProtocol:       new(protocol.String()),
+		IpRanges:         []ec2types.IpRange{},
+		Ipv6Ranges:       []ec2types.Ipv6Range{},
+		PrefixListIds:    []ec2types.PrefixListId{},
+		UserIdGroupPairs: []ec2types.UserIdGroupPair{},
+	}
+	if protocol.HasPorts() {
+		out.FromPort, out.ToPort = &from, &to
+	}
+	return out
+}
+
+func addPeer(out *ec2types.IpPermission, pair *secgroup.Pair) {
+	switch {
+	case pair.Group != "":
+		out.UserIdGroupPairs = append(out.UserIdGroupPairs, showGroupPair(*pair))
+	case pair.PrefixList != "":
+		out.PrefixListIds = append(out.PrefixListIds, ec2types.PrefixListId{PrefixListId: new(pair.PrefixList), Description: pair.Description})
+	case pair.Prefix.Addr().Is4():
+		out.IpRanges = append(out.IpRanges, ec2types.IpRange{CidrIp: new(pair.Prefix.String()), Description: pair.Description})
+	default:
+		out.Ipv6Ranges = append(out.Ipv6Ranges, ec2types.Ipv6Range{CidrIpv6: new(pair.Prefix.String()), Description: pair.Description})
+	}
 }

@@ -24,9 +24,9 @@ type encoder struct {
 // EC2Result returns the answer to a call of op that went well: requestId first,
 // no wrapper, nil slices and pointers absent, empty slices as empty elements
 // (docs/spec/ec2-api.md section 1.2). out points to the operation's result; nil
-// stands for an empty one.
-func EC2Result(m *wire.Model, op *wire.Operation, requestID string, out any) []byte {
-	e := &encoder{b: make([]byte, 0, 1024), layout: "2006-01-02T15:04:05.000Z"}
+// stands for an empty one. The answer is appended to b.
+func EC2Result(b []byte, m *wire.Model, op *wire.Operation, requestID string, out any) []byte {
+	e := &encoder{b: b, layout: "2006-01-02T15:04:05.000Z"}
 	e.root(m, op)
 	e.text("requestId", requestID)
 	if op.ReturnTrue {
@@ -40,8 +40,8 @@ func EC2Result(m *wire.Model, op *wire.Operation, requestID string, out any) []b
 // AWSResult is EC2Result for services of the older query protocol: a wrapper
 // around the result, the request's id at the end (docs/spec/ec2-api.md section
 // 11.3).
-func AWSResult(m *wire.Model, op *wire.Operation, requestID string, out any) []byte {
-	e := &encoder{b: make([]byte, 0, 1024), layout: "2006-01-02T15:04:05Z"}
+func AWSResult(b []byte, m *wire.Model, op *wire.Operation, requestID string, out any) []byte {
+	e := &encoder{b: b, layout: "2006-01-02T15:04:05Z"}
 	e.root(m, op)
 	if op.Wrapper != "" {
 		e.open(op.Wrapper)
@@ -119,26 +119,26 @@ func (e *encoder) structure(s *wire.Shape, v reflect.Value) {
 			continue
 		}
 		if f.Value.Kind != wire.List {
-			e.value(f.Name, f.Value, fv)
+			e.value(&f.Tag, f.Value, fv)
 			continue
 		}
 		n := fv.Len()
 		if n == 0 {
-			e.b = append(append(append(e.b, '<'), f.Name...), '/', '>')
+			e.b = append(e.b, f.Tag.Empty...)
 			continue
 		}
-		e.open(f.Name)
+		e.b = append(e.b, f.Tag.Open...)
 		for j := range n {
-			e.value(f.Item, f.Value.Elem, fv.Index(j))
+			e.value(&f.ItemTag, f.Value.Elem, fv.Index(j))
 		}
-		e.close(f.Name)
+		e.b = append(e.b, f.Tag.Close...)
 	}
 }
 
 // value writes one element. v is a pointer that is not nil, or the element of a
 // list.
-func (e *encoder) value(name string, value *wire.Value, v reflect.Value) {
-	e.open(name)
+func (e *encoder) value(tag *wire.Tag, value *wire.Value, v reflect.Value) {
+	e.b = append(e.b, tag.Open...)
 	if v.Kind() == reflect.Pointer {
 		v = v.Elem()
 	}
@@ -158,13 +158,26 @@ func (e *encoder) value(name string, value *wire.Value, v reflect.Value) {
 	case wire.Blob:
 		e.b = base64.StdEncoding.AppendEncode(e.b, v.Bytes())
 	}
-	e.close(name)
+	e.b = append(e.b, tag.Close...)
 }
+
+// plain holds the bytes that stand for themselves in XML, whatever is around
+// them.
+var plain = func() (is [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		is[c] = c != '&' && c != '<' && c != '>'
+	}
+	return is
+}()
 
 // escape writes text. What XML cannot carry at all becomes U+FFFD.
 func (e *encoder) escape(s string) {
 	done := 0
 	for i := 0; i < len(s); {
+		if plain[s[i]] {
+			i++
+			continue
+		}
 		r, size := rune(s[i]), 1
 		if r >= utf8.RuneSelf {
 			r, size = utf8.DecodeRuneInString(s[i:])

@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 const id = "d6fae0e0-9a5b-4f3c-9d0e-0f1d2c3b4a59"
 
 func ec2(operation string, out any) []byte {
-	return EC2Result(ec2types.Model, ec2types.Model.Operations[operation], id, out)
+	return EC2Result(nil, ec2types.Model, ec2types.Model.Operations[operation], id, out)
 }
 
 // Each file holds the whole answer. Lines are broken before the elements for
@@ -46,8 +46,8 @@ func TestGolden(t *testing.T) {
 		"launch-template":    ec2("DescribeLaunchTemplateVersions", &ec2types.DescribeLaunchTemplateVersionsResult{LaunchTemplateVersions: []ec2types.LaunchTemplateVersion{{VersionNumber: ptr(int64(1) << 40), LaunchTemplateData: &ec2types.ResponseLaunchTemplateData{NetworkInterfaces: []ec2types.LaunchTemplateInstanceNetworkInterfaceSpecification{{Groups: []string{"sg-1", "sg-2"}}}}}}}),
 		"ec2-error":          EC2Error("InvalidGroup.NotFound", "The security group '<a&b>' does not exist", id),
 		"sts-error":          AWSError(ststypes.Model, "Sender", "InvalidClientTokenId", "no & no", id),
-		"assume-role":        AWSResult(ststypes.Model, ststypes.Model.Operations["AssumeRole"], id, &ststypes.AssumeRoleResponse{Credentials: &ststypes.Credentials{AccessKeyId: ptr("ASIA"), Expiration: &at}}),
-		"get-caller-nothing": AWSResult(ststypes.Model, ststypes.Model.Operations["GetCallerIdentity"], id, nil),
+		"assume-role":        AWSResult(nil, ststypes.Model, ststypes.Model.Operations["AssumeRole"], id, &ststypes.AssumeRoleResponse{Credentials: &ststypes.Credentials{AccessKeyId: ptr("ASIA"), Expiration: &at}}),
+		"get-caller-nothing": AWSResult(nil, ststypes.Model, ststypes.Model.Operations["GetCallerIdentity"], id, nil),
 	} {
 		wellFormed(t, name, got)
 		text := strings.ReplaceAll(string(got), "><", ">\n<")

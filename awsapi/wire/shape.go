@@ -49,10 +49,19 @@ type Value struct {
 	Type   reflect.Type // without the pointer of scalars and structures
 }
 
+// Tag is an element's name as XML has it.
+type Tag struct{ Open, Close, Empty string } // <name>, </name>, <name/>
+
+func tagOf(name string) Tag {
+	return Tag{"<" + name + ">", "</" + name + ">", "<" + name + "/>"}
+}
+
 // Field describes one member of a structure.
 type Field struct {
 	Name     string // on the wire
 	Item     string // name of list elements; empty when flattened or no list
+	Tag      Tag    // of Name
+	ItemTag  Tag    // of Item
 	Index    int    // in the Go struct
 	Required bool
 	Min, Max *int64 // of a number, or of the length of a string, list or map; nil without
@@ -104,7 +113,7 @@ func buildShape(t reflect.Type, d Direction, open map[reflect.Type]*Shape) *Shap
 			continue
 		}
 		name, item, _ := strings.Cut(tag, ">")
-		field := Field{Name: name, Item: item, Index: i, Value: buildValue(f.Type, d, open)}
+		field := Field{Name: name, Item: item, Tag: tagOf(name), ItemTag: tagOf(item), Index: i, Value: buildValue(f.Type, d, open)}
 		field.rules(f.Tag.Get("rule"))
 		s.Fields = append(s.Fields, field)
 	}
