@@ -145,31 +145,19 @@ func (w *world) running(ctx context.Context) error {
 // members brings the number of members of db up to size: rows of the store, as
 // interfaces of other hosts are.
 func (w *world) members(ctx context.Context, size int) error {
-	const batch = 2000
-	for w.present < size {
-		tx := w.model.Begin()
-		tx.Guard(model.ScopeID(w.caller.Scope))
-		for range min(batch, size-w.present) {
-			n := w.present
-			tx.Interfaces.Put(&secgroup.Interface{
-				Scope: w.caller.Scope, ID: fmt.Sprintf("eni-%017x", n), VPC: w.subnet.VPC, Subnet: w.subnet.ID,
-				MAC: fmt.Sprintf("02:00:01:%02x:%02x:%02x", n>>16, n>>8&255, n&255), Addresses: []netip.Addr{member(n)},
-				Groups: []string{w.db}, SourceDestCheck: true, Created: time.Now(),
-			})
-			w.present++
-		}
-		guards, writes, err := tx.Commit()
-		if err != nil {
-			return err
-		}
-		revision, err := w.store.Commit(ctx, guards, writes)
-		if err != nil {
-			return err
-		}
-		if _, err := w.model.Await(ctx, revision); err != nil {
-			return err
-		}
+	first := w.present
+	err := w.commit(ctx, size-first, 2000, func(tx *model.Tx, k int) {
+		n := first + k
+		tx.Interfaces.Put(&secgroup.Interface{
+			Scope: w.caller.Scope, ID: fmt.Sprintf("eni-%017x", n), VPC: w.subnet.VPC, Subnet: w.subnet.ID,
+			MAC: fmt.Sprintf("02:00:01:%02x:%02x:%02x", n>>16, n>>8&255, n&255), Addresses: []netip.Addr{member(n)},
+			Groups: []string{w.db}, SourceDestCheck: true, Created: time.Now().UTC().Round(0),
+		})
+	})
+	if err != nil {
+		return err
 	}
+	w.present = max(first, size)
 	return w.enforced(ctx)
 }
 

@@ -49,6 +49,10 @@ type errand struct {
 	Pins    string
 	Groups  []int
 	Members []int
+
+	GroupRules       []int
+	VPCs, Interfaces int // in the store when the API is measured
+
 	Changes int
 	Slice   time.Duration
 	Short   bool
@@ -69,7 +73,10 @@ func (r *run) controlRows(ctx context.Context, part string) (rows []row, err err
 	}
 	e := errand{
 		Part: part, Dir: filepath.Join(r.dir, part), Pins: filepath.Join(bpffs, fmt.Sprintf("%s%d-%s", prefix, os.Getpid(), part)),
-		Groups: r.options.groups, Members: r.options.members, Changes: r.options.changes, Slice: 5 * r.options.slice, Short: r.options.short,
+		Groups: r.options.groups, Members: r.options.members, GroupRules: r.options.groupRules, VPCs: 100, Interfaces: 20000, Changes: r.options.changes, Slice: 5 * r.options.slice, Short: r.options.short,
+	}
+	if e.Short {
+		e.VPCs, e.Interfaces = 2, 100
 	}
 	if r.profile != "" {
 		if e.Profile, err = filepath.Abs(filepath.Join(r.profile, part+".pprof")); err != nil {
@@ -108,7 +115,7 @@ func controlMain(in io.Reader, out io.Writer) (err error) {
 	if err := json.NewDecoder(in).Decode(&e); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(context.Background(), 5*time.Minute, errors.New("it took longer than five minutes"))
+	ctx, cancel := context.WithTimeoutCause(context.Background(), 10*time.Minute, errors.New("it took longer than ten minutes"))
 	defer cancel()
 	ctx, stop := context.WithCancelCause(ctx)
 	go func() {

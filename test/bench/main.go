@@ -43,24 +43,28 @@ type options struct {
 	rules   []int         // R
 	members []int         // M
 	groups  []int         // in the store when the API is measured
-	changes int           // until enforced, per size
-	parts   string        // any of "traffic", "kernel", "api", "changes"
-	nft     bool          // the program is there
-	cpu     int           // for both ends
-	profile string        // where CPU profiles go, "" for nowhere
+
+	groupRules []int // of each of them; all but the first with the last number of groups alone
+
+	changes int    // until enforced, per size
+	parts   string // any of "traffic", "kernel", "api", "changes"
+	nft     bool   // the program is there
+	cpu     int    // for both ends
+	profile string // where CPU profiles go, "" for nowhere
 	short   bool
 }
 
 func parse(args []string) (options, error) {
 	o := options{runs: 200000, changes: 100}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	rules, members, groups := "0,10,60", "10,1000,100000", "1000,10000"
+	rules, members, groups, groupRules := "0,10,60", "10,1000,100000", "1000,10000", "1,60"
 	f.IntVar(&o.rounds, "rounds", 5, "rounds of traffic; at least 5 for a result")
 	f.DurationVar(&o.slice, "slice", 200*time.Millisecond, "length of a load that is bounded in time")
 	f.IntVar(&o.packets, "packets", 60000, "packets of a load that is bounded in count")
 	f.StringVar(&rules, "rules", rules, "rules per direction that match nothing, a list; 300 and 1000 are of interest")
 	f.StringVar(&members, "members", members, "members of the groups that rules name, a list")
 	f.StringVar(&groups, "groups", groups, "groups in the store when the API is measured, a list")
+	f.StringVar(&groupRules, "group-rules", groupRules, "rules of each group then, a list; all but the first with the last number of groups")
 	f.StringVar(&o.parts, "parts", "traffic,kernel,api,changes", "what to measure")
 	f.IntVar(&o.cpu, "cpu", 0, "CPU of both ends of the traffic")
 	f.StringVar(&o.profile, "profile", "", "folder for CPU profiles of the parts api and changes")
@@ -70,12 +74,12 @@ func parse(args []string) (options, error) {
 	}
 	if o.short {
 		o.rounds, o.slice, o.packets, o.runs, o.changes = 1, 10*time.Millisecond, 2000, 2000, 3
-		rules, members, groups = "10", "10", "100"
+		rules, members, groups, groupRules = "10", "10", "100", "2"
 	}
 	for _, list := range []struct {
 		text string
 		to   *[]int
-	}{{rules, &o.rules}, {members, &o.members}, {groups, &o.groups}} {
+	}{{rules, &o.rules}, {members, &o.members}, {groups, &o.groups}, {groupRules, &o.groupRules}} {
 		for _, word := range strings.Split(list.text, ",") {
 			n, err := strconv.Atoi(word)
 			if err != nil || n < 0 {
