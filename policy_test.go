@@ -2,8 +2,9 @@
 
 // Package hedgeward_test puts the repository itself under test: what reviews
 // would otherwise repeat. This file holds the tables; policy_imports_test.go,
-// policy_files_test.go and policy_docs_test.go hold the checks. They read source
-// text only, never build or run it, and use nothing but the standard library.
+// policy_files_test.go, policy_docs_test.go and policy_cases_test.go hold the
+// checks. They read text only, never build or run it, and use nothing but the
+// standard library.
 package hedgeward_test
 
 // room describes a package: where it stands, what it may lean on, and why.

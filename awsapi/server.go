@@ -64,8 +64,8 @@ type AllowAll struct{}
 // Authorize implements Authorizer.
 func (AllowAll) Authorize(context.Context, *Call, any) error { return nil }
 
-// Config is what a Server works with. Every field but Sessions, Audit, Called and
-// Throttle must be set.
+// Config is what a Server works with. Every field but Sessions, Audit, Called,
+// Throttle and Window must be set.
 type Config struct {
 	Services    []*Service
 	Credentials Credentials
@@ -78,7 +78,8 @@ type Config struct {
 	// Called is told of every answered call; operation is empty if it is none of
 	// the service's. nil: nobody is.
 	Called   func(service, operation, code string, took time.Duration)
-	Throttle Rates // none: how often each account may call
+	Throttle Rates         // none: how often each account may call
+	Window   time.Duration // sigv4.Window: how far signatures may be from Now
 }
 
 // Server answers API calls. It is an http.Handler, safe for concurrent use.
@@ -193,7 +194,7 @@ func tokenOf(r *http.Request) string {
 // and the service in whose words to put it.
 func (s *Server) authenticate(r *http.Request, body []byte) (*Service, Caller, *sigv4.Error) {
 	l := &lookup{ctx: r.Context(), from: s.Credentials, sessions: s.Sessions, token: tokenOf(r)}
-	id, err := sigv4.New(l, s.Now).Verify(r, body)
+	id, err := sigv4.New(l, s.Now, s.Window).Verify(r, body)
 	if err != nil {
 		e := new(sigv4.Error)
 		if !errors.As(err, &e) {

@@ -51,11 +51,6 @@ func (s *Service) AuthorizeSecurityGroup(ctx context.Context, caller Caller, ref
 		for i := range fresh {
 			fresh[i].ID, fresh[i].Tags, fresh[i].Created = newID(secgroup.RulePrefix), tags, now.Add(time.Duration(i))
 		}
-		for _, p := range permissions {
-			if len(p.Peers) == 0 {
-				s.log.Warn("a permission without a peer adds no rule", "group", g.ID, "account", g.Account, "protocol", p.Protocol)
-			}
-		}
 		added = GroupRules{&next, fresh}
 		if len(fresh) == 0 {
 			return nil
@@ -66,6 +61,11 @@ func (s *Service) AuthorizeSecurityGroup(ctx context.Context, caller Caller, ref
 	})
 	if err != nil {
 		return GroupRules{}, err
+	}
+	for _, p := range permissions {
+		if len(p.Peers) == 0 {
+			s.log.Warn("a permission without a peer adds no rule", "group", added.Group.ID, "account", added.Group.Account, "protocol", p.Protocol)
+		}
 	}
 	return added, nil
 }

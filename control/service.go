@@ -45,6 +45,10 @@ type Config struct {
 	// DeadPeerings is how long a peering connection that is over stays visible at
 	// most. Zero: as long as EC2 shows it, 2 hours to 2 days.
 	DeadPeerings time.Duration
+
+	// RequirePeers refuses permissions that name no peer. EC2 accepts them and adds
+	// no rule (docs/spec/ec2-api.md section 16, point 1).
+	RequirePeers bool
 }
 
 // Service runs operations. It is safe for concurrent use; operations wait until
@@ -66,6 +70,7 @@ type Service struct {
 	deadPeerings time.Duration // see Config
 	publicPool   netip.Prefix
 	gateway      func() string
+	requirePeers bool // see Config
 }
 
 // New returns a Service on a model and the store that it follows.
@@ -75,7 +80,7 @@ func New(s *store.Store, m *model.Model, cfg Config) *Service {
 		seal: cfg.Seal, log: cfg.Log, queue: make(chan *request, queued),
 		stopped: make(chan struct{}),
 	}
-	svc.deadPeerings, svc.publicPool = cfg.DeadPeerings, cfg.PublicPool
+	svc.deadPeerings, svc.publicPool, svc.requirePeers = cfg.DeadPeerings, cfg.PublicPool, cfg.RequirePeers
 	if !svc.publicPool.IsValid() {
 		svc.publicPool = DefaultPublicPool
 	}
@@ -99,6 +104,10 @@ func New(s *store.Store, m *model.Model, cfg Config) *Service {
 	}
 	return svc
 }
+
+// RequiresPeers reports whether a permission has to name a peer; see
+// Config.RequirePeers. Callers refuse it with what else is wrong with its form.
+func (s *Service) RequiresPeers() bool { return s.requirePeers }
 
 // Read returns a snapshot that holds every answered write.
 func (s *Service) Read() *model.Snapshot { return s.model.Snapshot() }

@@ -4,6 +4,7 @@ package ec2
 
 import (
 	"context"
+	"slices"
 
 	"github.com/hedgeward/hedgeward/awsapi"
 	"github.com/hedgeward/hedgeward/awsapi/ec2/ec2types"
@@ -48,6 +49,10 @@ func (s *Service) authorize(c *awsapi.Call, r ruleChange) (func(context.Context)
 	permissions, err := r.flat.permissions(r.list)
 	if err != nil {
 		return nil, err
+	}
+	withoutPeer := func(p secgroup.Permission) bool { return len(p.Peers) == 0 }
+	if s.control.RequiresPeers() && slices.ContainsFunc(permissions, withoutPeer) {
+		return nil, errNoPeer
 	}
 	tags, err := parseTagSpecifications(r.tags, control.RuleType)
 	if err != nil {

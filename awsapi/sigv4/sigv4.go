@@ -9,6 +9,7 @@
 package sigv4
 
 import (
+	"cmp"
 	"crypto/subtle"
 	"errors"
 	"fmt"
@@ -19,7 +20,8 @@ import (
 	"time"
 )
 
-// Window is how far a signature's time may be from ours.
+// Window is how far a signature's time may be from ours, unless a Verifier says
+// otherwise.
 const Window = 5 * time.Minute
 
 // LongestExpiry is the most that a presigned request may ask for.
@@ -73,11 +75,13 @@ type Identity struct {
 type Verifier struct {
 	secrets Secrets
 	now     func() time.Time
+	window  time.Duration
 }
 
-// New returns a Verifier that knows keys from secrets and the time from now.
-func New(secrets Secrets, now func() time.Time) *Verifier {
-	return &Verifier{secrets: secrets, now: now}
+// New returns a Verifier that knows keys from secrets and the time from now, and
+// lets signatures be window away from it; zero means Window.
+func New(secrets Secrets, now func() time.Time, window time.Duration) *Verifier {
+	return &Verifier{secrets: secrets, now: now, window: cmp.Or(window, Window)}
 }
 
 // Verify checks the signature of a request that an HTTP server received, whose
@@ -261,11 +265,11 @@ func payloadHash(r *http.Request, query url.Values, body []byte) (string, error)
 
 // timely reports whether a good signature is to be accepted now.
 func (v *Verifier) timely(s *signed) error {
-	now, last := v.now(), s.time.Add(Window)
+	now, last := v.now(), s.time.Add(v.window)
 	if s.expires > 0 {
 		last = s.time.Add(s.expires)
 	}
-	if now.Before(s.time.Add(-Window)) {
+	if now.Before(s.time.Add(-v.window)) {
 		return fault(Expired, "signed at %s, which is in the future", s.time.Format(timeLayout))
 	}
 	if now.After(last) {

@@ -31,7 +31,7 @@ func (oneKey) Secret(accessKey string) (string, bool) { return testSecret, acces
 
 // verifier holds signatures against a clock that stands at offset from signedAt.
 func verifier(offset time.Duration) *Verifier {
-	return New(oneKey{}, func() time.Time { return signedAt.Add(offset) })
+	return New(oneKey{}, func() time.Time { return signedAt.Add(offset) }, 0)
 }
 
 // wire sends a client's request through the HTTP parser, as a server gets it.
@@ -358,6 +358,17 @@ func TestTime(t *testing.T) {
 				t.Errorf("got %v, want an expired signature", err)
 			}
 		})
+	}
+}
+
+// TestWindow holds signatures against a window that the operator chose
+// (docs/spec/ec2-api.md section 16, point 19).
+func TestWindow(t *testing.T) {
+	for offset, good := range map[time.Duration]bool{-time.Hour: true, time.Hour: true, time.Hour + time.Second: false, -time.Hour - time.Second: false} {
+		v := New(oneKey{}, func() time.Time { return signedAt.Add(offset) }, time.Hour)
+		if _, err := v.Verify(post(t, form, nil), []byte(form)); good != (err == nil) {
+			t.Errorf("%s away: %v", offset, err)
+		}
 	}
 }
 

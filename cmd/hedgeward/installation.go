@@ -40,6 +40,7 @@ type installation struct {
 	log      *slog.Logger
 	region   string
 	throttle awsapi.Rates
+	window   time.Duration
 	store    *store.Store
 	model    *model.Model
 	control  *control.Service
@@ -58,7 +59,7 @@ func assemble(ctx context.Context, st *state, o upOptions, log *slog.Logger) (in
 	if err := datapath.Check(); err != nil {
 		return nil, err
 	}
-	in = &installation{st: st, log: log, region: o.region, throttle: o.throttle}
+	in = &installation{st: st, log: log, region: o.region, throttle: o.throttle, window: o.window}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, in.close())
@@ -77,7 +78,7 @@ func assemble(ctx context.Context, st *state, o upOptions, log *slog.Logger) (in
 	}
 	in.control = control.New(in.store, in.model, control.Config{
 		Host: host, Log: log, Seal: seal,
-		Images: images(), Gateway: st.gatewayAddress,
+		Images: images(), Gateway: st.gatewayAddress, RequirePeers: o.requirePeers,
 	})
 	if _, served := in.control.Region(o.region); !served {
 		return in, fmt.Errorf("this installation does not serve Region %q; choose another with --region", o.region)
@@ -194,6 +195,7 @@ func (in *installation) answer(ctx, run context.Context, api net.Listener, count
 
 		Called:   counted.Called,
 		Throttle: in.throttle,
+		Window:   in.window,
 	})
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hedgeward/hedgeward/awsapi"
+	"github.com/hedgeward/hedgeward/awsapi/sigv4"
 )
 
 // upOptions are the flags of up.
@@ -24,6 +25,9 @@ type upOptions struct {
 	logLevel slog.Level
 	throttle awsapi.Rates
 	metrics  string
+
+	window       time.Duration
+	requirePeers bool
 }
 
 func upCommand(st *state) *cobra.Command {
@@ -43,6 +47,9 @@ func upCommand(st *state) *cobra.Command {
 	cmd.Flags().TextVar(&o.throttle, "throttle", awsapi.Rates{},
 		"how often each account may call in a Region, as describe=20:100,mutate=5:50,run=2:5: calls per second and burst; what is left out has no limit")
 	cmd.Flags().StringVar(&o.metrics, "metrics", "", "address where Prometheus finds /metrics, such as 127.0.0.1:9464; none by default")
+	cmd.Flags().DurationVar(&o.window, "signature-window", sigv4.Window, "how far the clock of a client may be from this machine's")
+	cmd.Flags().BoolVar(&o.requirePeers, "require-peers", false,
+		"refuse to authorize a permission that names no range, list or group; EC2 accepts it and adds no rule")
 	cmd.Flags().TextVar(&o.logLevel, "log-level", slog.LevelWarn, "what to log on standard error: debug, info (a line per call), warn or error")
 	return cmd
 }
