@@ -58,7 +58,7 @@ func TestLinksLeadSomewhere(t *testing.T) {
 var (
 	commentJoin = regexp.MustCompile(`\s*\n\s*(//|\*|#)?\s*`)
 	citation    = regexp.MustCompile(`docs/spec/([a-z0-9-]+\.md)(?:,? sections? (\d+(?:\.[0-9A-Z]+)*))?`)
-	caseCited   = regexp.MustCompile(`\b(PKT|API|APP)-([A-Z]{1,2}[0-9]+[a-z]?)\b`)
+	caseCited   = regexp.MustCompile(`\b(PKT|API|AS)-([A-Z]{1,2}[0-9]+[a-z]?)\b`)
 	caseRow     = regexp.MustCompile(`(?m)^\| ([A-Z]{1,2}[0-9]+[a-z]?) \|`)
 	numbered    = regexp.MustCompile(`(?m)^#+ (\d+(?:\.[0-9A-Z]+)*)\.? `)
 )
@@ -67,7 +67,7 @@ var (
 var specOf = map[string]string{
 	"PKT": "docs/spec/packet-semantics.md",
 	"API": "docs/spec/ec2-api.md",
-	"APP": "docs/spec/appstream.md",
+	"AS":  "docs/spec/appstream.md",
 }
 
 // firstGroup returns what the first group of re matches in the file.

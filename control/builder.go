@@ -245,7 +245,7 @@ func (s *Service) settleBuilder(tx *model.Tx, was *secgroup.Builder) {
 	case secgroup.BuilderPending:
 		switch {
 		case in == nil:
-			_, err := s.provision(tx, secgroup.Streaming{Owner: b.Scope, Kind: b.Kind, Name: b.Name}, b.VPC, b.InstanceType, b.Image)
+			_, err := s.provision(tx, secgroup.Streaming{Owner: b.Scope, Kind: b.Kind, Name: b.Name}, b.VPC, b.Internet, b.InstanceType, b.Image)
 			if err != nil {
 				b.State, b.Errors = secgroup.BuilderFailed, streamingErrors(nil, s.now(), err)
 				if b.Kind == secgroup.AppBlockBuilderKind { // has no such state
@@ -258,6 +258,7 @@ func (s *Service) settleBuilder(tx *model.Tx, was *secgroup.Builder) {
 			next.State, next.Launched = secgroup.Pending, s.now().UTC()
 			next.Boots++
 			tx.Instances.Put(&next)
+			s.publishCustomer(tx, next.ID)
 		case in.State == secgroup.Running:
 			b.State = secgroup.BuilderRunning
 		}

@@ -174,7 +174,7 @@ func equalFleets(a, b *secgroup.Fleet) bool {
 func (s *Service) fill(tx *model.Tx, f *secgroup.Fleet, live []*secgroup.Instance) {
 	var short []error
 	if f.Type == secgroup.Elastic { // instances come with sessions: only see that they could
-		if _, err := placementOf(tx.Snapshot, f.Scope, f.VPC); err != nil {
+		if _, err := placementOf(tx.Snapshot, f.Scope, f.VPC, f.Internet); err != nil {
 			short = append(short, err)
 		}
 		f.Errors = streamingErrors(f.Errors, s.now(), short...)
@@ -187,13 +187,14 @@ func (s *Service) fill(tx *model.Tx, f *secgroup.Fleet, live []*secgroup.Instanc
 		return
 	}
 	for n := len(live); n < f.Desired && !s.now().Before(f.NotBefore); n++ {
-		in, err := s.provision(tx, secgroup.Streaming{Owner: f.Scope, Kind: secgroup.FleetKind, Name: f.Name}, f.VPC, f.InstanceType, f.Image)
+		in, err := s.provision(tx, secgroup.Streaming{Owner: f.Scope, Kind: secgroup.FleetKind, Name: f.Name}, f.VPC, f.Internet, f.InstanceType, f.Image)
 		if err != nil {
 			short = append(short, err)
 			break // the next one would fail alike
 		}
 		if f.Type == secgroup.OnDemand { // it waits for a session
 			in.State, in.Boots = secgroup.Stopped, 0
+			releasePublic(tx, in.ID)
 			tx.Instances.Put(in)
 		}
 		live = append(live, in)
@@ -278,6 +279,7 @@ func (s *Service) reportStreaming(ctx context.Context, seen *secgroup.Instance, 
 			return nil
 		case in.State == secgroup.Stopping && (gone || observed == secgroup.Stopped):
 			in.State = secgroup.Stopped
+			releasePublic(tx, in.ID)
 		case in.State == secgroup.ShuttingDown && gone:
 			release(tx, in.ID)
 			tx.Instances.Delete(in.ID)

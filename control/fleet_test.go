@@ -96,7 +96,7 @@ func (f *fleets) want(state secgroup.FleetState, interfaces int, codes ...string
 	}
 }
 
-// APP-A01, APP-A08, APP-C02, APP-F01, APP-F03, APP-F04, APP-F09
+// AS-A01, AS-A08, AS-C02, AS-F01, AS-F03, AS-F04, AS-F09
 func TestLifeOfAFleet(t *testing.T) {
 	f := newFleets(t, "10.0.0.0/24", FleetChange{Instances: new(int32(2))})
 	ctx := t.Context()
@@ -148,7 +148,7 @@ func TestLifeOfAFleet(t *testing.T) {
 	f.must(f.DeleteFleet(ctx, f.Caller, "F"))
 }
 
-// APP-F07
+// AS-F07
 func TestAStartThatCannotGetAllKeepsWhatItCould(t *testing.T) {
 	f := newFleets(t, "10.0.0.0/28", FleetChange{Instances: new(int32(14))}) // 11 addresses
 	f.must(f.StartFleet(t.Context(), f.Caller, "F"))
@@ -193,7 +193,7 @@ func (f *fleets) stack() {
 	f.must(f.AssociateFleet(f.t.Context(), f.Caller, "F", "K"))
 }
 
-// APP-F06
+// AS-F06
 func TestAnInstanceIsReplacedAfterItsSession(t *testing.T) {
 	f := newFleets(t, "10.0.0.0/24", FleetChange{Instances: new(int32(1))})
 	f.stack()

@@ -32,6 +32,7 @@ const (
 	subnetNotFound    = "SUBNET_NOT_FOUND"
 	subnetFull        = "SUBNET_HAS_INSUFFICIENT_IP_ADDRESSES"
 	subnetsUnfit      = "INVALID_SUBNET_CONFIGURATION"
+	noInternet        = "IGW_NOT_ATTACHED"
 	interfacesUsedUp  = "NETWORK_INTERFACE_LIMIT_EXCEEDED"
 	instanceUnmade    = "FLEET_INSTANCE_PROVISIONING_FAILURE"
 	internalStreaming = "INTERNAL_SERVICE_ERROR"

@@ -200,7 +200,7 @@ func (s *Service) newSession(tx *model.Tx, f *secgroup.Fleet, p *pass) (*secgrou
 	tx.Guard(model.ScopeID(serviceScope))
 	if on == nil && f.Type == secgroup.Elastic {
 		var err error
-		on, err = s.provision(tx, secgroup.Streaming{Owner: f.Scope, Kind: secgroup.FleetKind, Name: f.Name}, f.VPC, f.InstanceType, f.Image)
+		on, err = s.provision(tx, secgroup.Streaming{Owner: f.Scope, Kind: secgroup.FleetKind, Name: f.Name}, f.VPC, f.Internet, f.InstanceType, f.Image)
 		if err != nil {
 			return nil, secgroup.Errorf(streamNotAvailable, "Fleet %s has no instance for another session: %s", f.Name, err)
 		}
@@ -216,6 +216,7 @@ func (s *Service) newSession(tx *model.Tx, f *secgroup.Fleet, p *pass) (*secgrou
 		next.Boots++
 	}
 	tx.Instances.Put(&next)
+	s.publishCustomer(tx, next.ID)
 	now := s.now().UTC()
 	session := &secgroup.StreamingSession{
 		Scope: f.Scope, ID: newSessionID(), Stack: p.Stack, Fleet: f.Name, User: p.User, Instance: on.ID,

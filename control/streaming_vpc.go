@@ -92,13 +92,15 @@ func distinctZones(snap *model.Snapshot, subnets []string) bool {
 // placement is where the next instance of a fleet or builder can be: what
 // provision needs of a configuration, looked up when an instance is made.
 type placement struct {
-	subnets []*secgroup.Subnet
-	groups  []string
+	subnets  []*secgroup.Subnet
+	groups   []string
+	internet bool // with a public address
 }
 
-// placementOf looks the configuration up. The error is a *shortfall.
-func placementOf(snap *model.Snapshot, scope secgroup.Scope, c *secgroup.VPCConfig) (*placement, error) {
-	p := &placement{}
+// placementOf looks the configuration up; internet is default internet access.
+// The error is a *shortfall.
+func placementOf(snap *model.Snapshot, scope secgroup.Scope, c *secgroup.VPCConfig, internet bool) (*placement, error) {
+	p := &placement{internet: internet}
 	for _, id := range c.Subnets {
 		n := snap.Subnets.Get(id)
 		if n == nil || n.Scope != scope {
@@ -113,6 +115,9 @@ func placementOf(snap *model.Snapshot, scope secgroup.Scope, c *secgroup.VPCConf
 			return nil, &shortfall{groupsNotFound, "The security group " + id + " does not exist in VPC " + vpc + "."}
 		}
 	}
+	if internet && snap.Gateway(vpc) == nil {
+		return nil, &shortfall{noInternet, "The VPC " + vpc + " has no internet gateway."}
+	}
 	if p.groups = c.Groups; len(p.groups) == 0 {
 		p.groups = []string{snap.VPCs.Get(vpc).DefaultGroup}
 	}
@@ -122,7 +127,7 @@ func placementOf(snap *model.Snapshot, scope secgroup.Scope, c *secgroup.VPCConf
 // provision puts one streaming instance with its interfaces, in the subnet that
 // has the fewest of the same fleet and room. Nothing is put on an error, which is
 // a *shortfall.
-func (s *Service) provision(tx *model.Tx, what secgroup.Streaming, c *secgroup.VPCConfig, instanceType, image string) (made *secgroup.Instance, err error) {
+func (s *Service) provision(tx *model.Tx, what secgroup.Streaming, c *secgroup.VPCConfig, internet bool, instanceType, image string) (made *secgroup.Instance, err error) {
 	err = tx.Nested(func(tx *model.Tx) error {
 		m, err := s.managementOf(tx)
 		if err != nil {
@@ -131,7 +136,7 @@ func (s *Service) provision(tx *model.Tx, what secgroup.Streaming, c *secgroup.V
 		in := s.newStreaming(what, instanceType, image, s.now().UTC())
 		device := 0
 		if c != nil {
-			p, err := placementOf(tx.Snapshot, what.Owner, c)
+			p, err := placementOf(tx.Snapshot, what.Owner, c, internet)
 			if err != nil {
 				return err
 			}
@@ -172,6 +177,10 @@ func (s *Service) attachCustomer(tx *model.Tx, in *secgroup.Instance, p *placeme
 		}
 		i.Requester = secgroup.StreamingService
 		i.Attachment = s.newAttachment(in.ID, 0, true)
+		i.AutoPublic = p.internet
+		if err := s.assignPublic(tx, i); err != nil {
+			return &shortfall{instanceUnmade, "No public address is left for another instance."}
+		}
 		tx.Interfaces.Put(i)
 		in.Zone, in.VPC, in.Subnet = n.Zone, n.VPC, n.ID
 		return nil
@@ -196,4 +205,12 @@ func (s *Service) dismiss(tx *model.Tx, in *secgroup.Instance, keep bool) {
 	next := *in
 	next.State = secgroup.ShuttingDown
 	tx.Instances.Put(&next)
+}
+
+// publishCustomer gives the customer interface of an instance that starts again
+// its public address, if it is to have one.
+func (s *Service) publishCustomer(tx *model.Tx, instance string) {
+	if i := CustomerInterface(tx.Snapshot, instance); i != nil {
+		s.reassignPublic(tx, i.ID)
+	}
 }
