@@ -4,6 +4,7 @@ package policy
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -23,7 +24,7 @@ type Policy struct {
 type Table struct {
 	Rules []string // rule ids by number
 
-	// Rows are the distinct rows that Routes refer to.
+	// Rows are what Routes refer to, one per set of rules that a prefix has.
 	Rows []Row
 
 	// Routes are sorted by address, then length. The longest prefix around a
@@ -34,9 +35,8 @@ type Table struct {
 	// from which untracked is decided (section 2.1).
 	Any [flow.NumFamilies]Row
 
-	index   [flow.NumFamilies]map[netip.Prefix]int // prefix -> row
-	lengths [flow.NumFamilies][]int                // prefix lengths in use, longest first
-	groups  map[string][]int                       // group -> numbers of the rules that name it
+	lengths [flow.NumFamilies][]int // prefix lengths in use, longest first
+	groups  map[string][]int        // group -> numbers of the rules that name it
 	source  []Rule
 }
 
@@ -75,18 +75,12 @@ func compileTable(rules []Rule) Table {
 		groups: make(map[string][]int),
 		source: slices.Clone(rules),
 	}
-	var byPrefix [flow.NumFamilies]map[netip.Prefix][]int
-	for f := range byPrefix {
-		byPrefix[f] = make(map[netip.Prefix][]int)
-	}
+	var own [flow.NumFamilies][]owned
+	own[flow.IPv4] = make([]owned, 0, len(rules))
 	add := func(p netip.Prefix, rule int) {
-		if !p.IsValid() || p.Addr().Is4In6() {
-			return
-		}
-		p = p.Masked()
-		m := byPrefix[family(p.Addr())]
-		if l := m[p]; len(l) == 0 || l[len(l)-1] != rule {
-			m[p] = append(l, rule)
+		if p.IsValid() && !p.Addr().Is4In6() {
+			f := family(p.Addr())
+			own[f] = append(own[f], owned{p.Masked(), rule})
 		}
 	}
 	for i := range rules {
@@ -101,57 +95,80 @@ func compileTable(rules []Rule) Table {
 		}
 	}
 	shared := make(map[string]int)
-	for f := range byPrefix {
-		t.route(flow.Family(f), byPrefix[f], shared)
+	for f := range own {
+		t.route(flow.Family(f), own[f], shared)
 		t.Any[f] = t.anyRow(flow.Family(f))
 	}
 	return t
 }
 
-// route walks the prefixes of one family from the outside in, so that the rules
-// of the prefixes around each are known when its turn comes.
-func (t *Table) route(f flow.Family, own map[netip.Prefix][]int, shared map[string]int) {
-	prefixes := make([]netip.Prefix, 0, len(own))
-	for p := range own {
-		prefixes = append(prefixes, p)
-	}
-	slices.SortFunc(prefixes, func(a, b netip.Prefix) int {
-		return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
-	})
-	t.index[f] = make(map[netip.Prefix]int, len(prefixes))
+// owned is a prefix that a rule names.
+type owned struct {
+	prefix netip.Prefix
+	rule   int
+}
 
+// comparePrefixes orders prefixes as Table.Routes are: those around others first.
+func comparePrefixes(a, b netip.Prefix) int {
+	return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
+}
+
+// route walks the prefixes of one family from the outside in, so that the rules
+// of the prefixes around each are known when its turn comes. shared holds the
+// rows there are, by the numbers of the rules that they are made of.
+func (t *Table) route(f flow.Family, own []owned, shared map[string]int) {
+	slices.SortFunc(own, func(a, b owned) int {
+		return cmp.Or(comparePrefixes(a.prefix, b.prefix), cmp.Compare(a.rule, b.rule))
+	})
 	type level struct {
 		prefix netip.Prefix
 		rules  []int // own and around, ascending
 	}
 	var around []level
-	used := make(map[int]bool)
-	for _, p := range prefixes {
+	var used [129]bool // lengths
+	var key []byte
+	numbers := make([]int, 0, len(own))
+	var ranges []numbered
+	for len(own) > 0 {
+		p, n := own[0].prefix, 1
+		for n < len(own) && own[n].prefix == p {
+			n++
+		}
+		from := len(numbers)
+		for _, o := range own[:n] {
+			if len(numbers) == from || numbers[len(numbers)-1] != o.rule {
+				numbers = append(numbers, o.rule)
+			}
+		}
+		rules := numbers[from:len(numbers):len(numbers)]
+		own = own[n:]
 		for len(around) > 0 && !around[len(around)-1].prefix.Contains(p.Addr()) {
 			around = around[:len(around)-1]
 		}
-		rules := own[p]
 		if len(around) > 0 {
 			rules = union(around[len(around)-1].rules, rules)
 		}
 		around = append(around, level{p, rules})
 
-		row := newRow(t.ranges(f, rules))
-		id := row.identity()
-		n, ok := shared[id]
-		if !ok {
-			n = len(t.Rows)
-			shared[id] = n
-			t.Rows = append(t.Rows, row)
+		key = append(key[:0], byte(f)) // the same rules are other keys in another family
+		for _, r := range rules {
+			key = binary.LittleEndian.AppendUint16(key, uint16(r))
 		}
-		t.Routes[f] = append(t.Routes[f], Route{p, n})
-		t.index[f][p] = n
+		row, ok := shared[string(key)]
+		if !ok {
+			row = len(t.Rows)
+			shared[string(key)] = row
+			ranges = t.appendRanges(ranges[:0], f, rules)
+			t.Rows = append(t.Rows, newRow(ranges))
+		}
+		t.Routes[f] = append(t.Routes[f], Route{p, row})
 		used[p.Bits()] = true
 	}
-	for bits := range used {
-		t.lengths[f] = append(t.lengths[f], bits)
+	for bits := len(used) - 1; bits >= 0; bits-- {
+		if used[bits] {
+			t.lengths[f] = append(t.lengths[f], bits)
+		}
 	}
-	slices.SortFunc(t.lengths[f], func(a, b int) int { return b - a })
 }
 
 // union merges two ascending lists.
@@ -162,9 +179,8 @@ func union(a, b []int) []int {
 	return slices.Compact(out)
 }
 
-// ranges returns the keys that the given rules admit in family f.
-func (t *Table) ranges(f flow.Family, rules []int) []numbered {
-	out := make([]numbered, 0, len(rules))
+// appendRanges appends the keys that the given rules admit in family f.
+func (t *Table) appendRanges(out []numbered, f flow.Family, rules []int) []numbered {
 	for _, i := range rules {
 		out = append(out, numbered{span: t.source[i].span(f), rule: uint16(i)})
 	}
@@ -197,5 +213,5 @@ func (t *Table) GroupRow(f flow.Family, groups []string) Row {
 		return nil
 	}
 	slices.Sort(rules)
-	return newRow(t.ranges(f, slices.Compact(rules)))
+	return newRow(t.appendRanges(nil, f, slices.Compact(rules)))
 }

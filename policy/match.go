@@ -4,6 +4,7 @@ package policy
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/hedgeward/hedgeward/flow"
 )
@@ -32,8 +33,9 @@ func (t *Table) row(remote netip.Addr) Row {
 		if err != nil {
 			return nil
 		}
-		if n, ok := t.index[f][prefix]; ok {
-			return t.Rows[n]
+		at, found := slices.BinarySearchFunc(t.Routes[f], prefix, func(r Route, p netip.Prefix) int { return comparePrefixes(r.Prefix, p) })
+		if found {
+			return t.Rows[t.Routes[f][at].Row]
 		}
 	}
 	return nil

@@ -3,7 +3,6 @@
 package policy
 
 import (
-	"encoding/binary"
 	"slices"
 	"sort"
 )
@@ -49,6 +48,9 @@ type numbered struct {
 // newRow merges ranges into a row. They must be in ascending order of rule:
 // each paints the keys that no rule before it took, so the lowest number wins.
 func newRow(ranges []numbered) Row {
+	if len(ranges) == 1 && !ranges[0].allPorts {
+		return oneRange(ranges[0])
+	}
 	bounds := make([]uint32, 1, 2*len(ranges)+1)
 	for _, n := range ranges {
 		if n.lo > n.hi {
@@ -67,7 +69,7 @@ func newRow(ranges []numbered) Row {
 		steps[i] = Step{Start: b, Rule: NoRule}
 	}
 	free := newGaps(len(steps))
-	flagged := make(map[span]bool)
+	var flagged map[span]bool
 	for _, n := range ranges {
 		if n.lo > n.hi {
 			continue
@@ -79,6 +81,9 @@ func newRow(ranges []numbered) Row {
 			free.take(i)
 		}
 		if n.allPorts && !flagged[n.span] {
+			if flagged == nil {
+				flagged = make(map[span]bool)
+			}
 			flagged[n.span] = true
 			for i := first; i < end; i++ {
 				steps[i].Flags |= FlagAllPorts
@@ -92,6 +97,23 @@ func newRow(ranges []numbered) Row {
 		return nil
 	}
 	return slices.Clip(row)
+}
+
+// oneRange is newRow for most rows there are: those of a prefix that one rule
+// names.
+func oneRange(n numbered) Row {
+	if n.lo > n.hi {
+		return nil
+	}
+	row := make(Row, 0, 3)
+	if n.lo > 0 {
+		row = append(row, Step{Start: 0, Rule: NoRule})
+	}
+	row = append(row, Step{Start: n.lo, Rule: n.rule})
+	if n.hi < maxKey {
+		row = append(row, Step{Start: n.hi + 1, Rule: NoRule})
+	}
+	return row
 }
 
 // gaps finds the next place not yet taken, skipping runs of taken ones.
@@ -114,14 +136,3 @@ func (g gaps) next(i int) int {
 }
 
 func (g gaps) take(i int) { g[i] = int32(i + 1) }
-
-// identity is equal for equal rows.
-func (r Row) identity() string {
-	b := make([]byte, 0, 8*len(r))
-	for _, s := range r {
-		b = binary.LittleEndian.AppendUint32(b, s.Start)
-		b = binary.LittleEndian.AppendUint16(b, s.Rule)
-		b = append(b, s.Flags, 0)
-	}
-	return string(b)
-}
