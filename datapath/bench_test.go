@@ -72,3 +72,41 @@ func BenchmarkProgram(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkChangeOfARule measures a rule that comes or goes until the kernel
+// judges by it, without compiling and with the old policy's room given back.
+func BenchmarkChangeOfARule(b *testing.B) {
+	for _, n := range []int{10, 1000} {
+		b.Run(fmt.Sprintf("rules=%d", n), func(b *testing.B) {
+			rig := bpftest.New(b)
+			a := rig.Attach(bpftest.Interface("eni-a", a1, a6))
+			many := make(rules, 0, n)
+			for i := range n {
+				many = append(many, rule(6, i+1, i+1, fmt.Sprintf("10.%d.%d.0/24", i>>8, i&0xff)))
+			}
+			with, without := policy.Compile(world(many, nil)), policy.Compile(world(many[1:], nil))
+			old := datapath.PolicyID(0)
+			for b.Loop() {
+				with, without = without, with
+				id, err := rig.AddPolicy(with)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if err := rig.Datapath.SetPolicy(a.ID, id, 1); err != nil {
+					b.Fatal(err)
+				}
+				b.StopTimer()
+				if old != 0 {
+					if err := rig.DeletePolicy(old); err != nil {
+						b.Fatal(err)
+					}
+				}
+				old = id
+				if err := rig.Sweep(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+			}
+		})
+	}
+}

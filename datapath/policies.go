@@ -109,11 +109,11 @@ func (d *Datapath) install(in *installed) error {
 			}
 		}
 	}
-	for i := range keys {
-		if err := d.Routes.Update(&keys[i], &values[i], ebpf.UpdateNoExist); err != nil {
-			return fmt.Errorf("write prefix: %w", asFull(err))
+	if len(keys) > 0 { // at once: a policy may have thousands
+		n, err := d.Routes.BatchUpdate(keys, values, nil)
+		if in.routes = keys[:n]; err != nil {
+			return fmt.Errorf("write prefixes: %w", asFull(err))
 		}
-		in.routes = append(in.routes, keys[i])
 	}
 	for _, c := range d.classIDs {
 		if err := d.installClass(in, c); err != nil {
@@ -218,9 +218,7 @@ func (d *Datapath) uninstallClass(in *installed, id uint16) {
 // reading it.
 func (d *Datapath) uninstall(in *installed) {
 	d.drop(d.Policies.Put(uint32(in.id), &bpfobj.HedgewardPolicy{}))
-	for i := range in.routes {
-		d.drop(d.Routes.Delete(&in.routes[i]))
-	}
+	d.dropRoutes(in.routes)
 	for key, x := range in.classes {
 		d.drop(d.ClassRows.Delete(&key))
 		d.steps.give(x)
@@ -230,6 +228,18 @@ func (d *Datapath) uninstall(in *installed) {
 	}
 	d.handles.release(in.rules)
 	in.routes, in.extents, in.classes, in.rules = nil, nil, nil, nil
+}
+
+// dropRoutes takes prefixes out of the maps; those that are gone are no fault.
+func (d *Datapath) dropRoutes(keys []bpfobj.HedgewardRouteKey) {
+	for len(keys) > 0 {
+		n, err := d.Routes.BatchDelete(keys, nil)
+		if err == nil {
+			return
+		}
+		d.drop(err)
+		keys = keys[min(n+1, len(keys)):] // the one behind the n that went is at fault
+	}
 }
 
 // drop notes an error of taking something away that is out of force already.
@@ -349,9 +359,7 @@ func (d *Datapath) adoptPolicies() error {
 	if err := it.Err(); err != nil {
 		return fmt.Errorf("read prefixes: %w", err)
 	}
-	for i := range stale {
-		d.drop(d.Routes.Delete(&stale[i]))
-	}
+	d.dropRoutes(stale)
 	var staleClasses []bpfobj.HedgewardClassKey
 	var key bpfobj.HedgewardClassKey
 	it = d.ClassRows.Iterate()
