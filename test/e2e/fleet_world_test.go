@@ -359,6 +359,15 @@ func (v *viewer) count() int {
 	return v.frames
 }
 
+// longest returns the longest time between two frames since it was asked last.
+func (v *viewer) longest() time.Duration {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	gap := v.gap
+	v.gap = 0
+	return gap
+}
+
 // flows expects that frames go on coming, one after the other without a gap in
 // their numbers.
 func (v *viewer) flows(t *testing.T, when string) {
