@@ -144,6 +144,10 @@ func (r resource) importID() string {
 		}, peers...), "_")
 	case "aws_network_interface_sg_attachment":
 		return r.text("network_interface_id") + "_" + r.text("security_group_id")
+	case "aws_route":
+		return r.text("route_table_id") + "_" + r.text("destination_cidr_block")
+	case "aws_route_table_association":
+		return r.text("subnet_id") + "/" + r.text("route_table_id")
 	case "aws_ec2_managed_prefix_list_entry":
 		return r.text("prefix_list_id") + "," + r.text("cidr")
 	case "aws_vpc_security_group_vpc_association":

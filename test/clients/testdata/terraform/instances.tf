@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-# Who shares the subnet has an address of its own choice too, or comes later, so
-# that a random one is none of these.
+# Everything in this subnet has addresses of its own choice.
 resource "aws_network_interface" "one" {
   subnet_id         = aws_subnet.a.id
   private_ips       = var.second ? ["10.70.1.10", "10.70.1.11"] : ["10.70.1.10"]

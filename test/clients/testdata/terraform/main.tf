@@ -37,3 +37,10 @@ resource "aws_subnet" "a" {
   availability_zone               = "us-east-1a"
   tags                            = { Name = var.second ? "a2" : "a" }
 }
+
+# What has no address of its own choice is here, apart from what has.
+resource "aws_subnet" "b" {
+  vpc_id            = aws_vpc.main.id
+  cidr_block        = "10.70.2.0/24"
+  availability_zone = "us-east-1a"
+}

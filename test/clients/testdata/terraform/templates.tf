@@ -25,9 +25,8 @@ resource "aws_launch_template" "interfaces" {
 }
 
 resource "aws_instance" "template" {
-  subnet_id  = aws_subnet.a.id
-  depends_on = [aws_network_interface.one] # whose address must be free; this one's is random
-  tags       = { Name = "of a template" } # the provider takes a template's tags for drift
+  subnet_id = aws_subnet.b.id
+  tags      = { Name = "of a template" } # the provider takes a template's tags for drift
 
   launch_template {
     id      = aws_launch_template.main.id
