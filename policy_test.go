@@ -70,6 +70,7 @@ var rooms = map[string]room{
 	"cmd/hedgeward": {rank: 70, uses: []string{"github.com/spf13/cobra", "github.com/aws/aws-sdk-go-v2", "golang.org/x/sys", "golang.org/x/sync"}, why: "puts the parts together; demo drives the public API as a client"},
 
 	"internal/gen/apigen": {rank: 70, own: []string{}, why: "generator of the wire types; a program, imported by nobody"},
+	"internal/gen/opsgen": {rank: 70, own: []string{"awsapi", "awsapi/appstream", "awsapi/ec2", "awsapi/sts"}, why: "writes docs/operations.md; a program, imported by nobody"},
 
 	"internal/testrand":  {rank: onlyTests, tests: true, own: []string{}, why: "seeds that are printed and can be given"},
 	"oracle":             {rank: onlyTests + 1, tests: true, own: []string{"flow", "secgroup"}, why: "the specification as slow code: shares nouns with what it judges and nothing else"},

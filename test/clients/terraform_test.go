@@ -21,25 +21,36 @@ import (
 // terraform is a folder with a configuration and a state.
 type terraform struct{ rig.Tool }
 
-// newTerraform returns a folder with the configuration of testdata and the
-// provider installed.
-func newTerraform(t *testing.T) *terraform {
+// providers returns the environment in which terraform finds the provider. There
+// is no distribution that has it.
+func providers(t *testing.T) []string {
 	t.Helper()
 	folder, missing := mirror()
 	if missing != "" {
 		t.Skip("SKIPPED, NOTHING WAS TESTED WITH TERRAFORM: " + missing)
 	}
-	base := t.TempDir()
-	config := filepath.Join(base, "terraform.rc")
+	config := filepath.Join(t.TempDir(), "terraform.rc")
 	write(t, config, fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", folder))
-	f := &terraform{rig.Tool{Dir: base, Limit: 4 * time.Minute, Environ: rig.Shared(t).API.Environ(
-		"TF_CLI_CONFIG_FILE="+config, "TF_IN_AUTOMATION=1", "TF_INPUT=0", "CHECKPOINT_DISABLE=1",
-	)}}
+	return []string{"TF_CLI_CONFIG_FILE=" + config, "TF_IN_AUTOMATION=1", "TF_INPUT=0", "CHECKPOINT_DISABLE=1"}
+}
+
+// newTerraform returns a folder with the configuration of testdata and the
+// provider installed.
+func newTerraform(t *testing.T) *terraform {
+	t.Helper()
+	environ, base := providers(t), t.TempDir()
+	f := &terraform{rig.Tool{Dir: base, Limit: 4 * time.Minute, Environ: rig.Shared(t).API.Environ(environ...)}}
 	if err := os.CopyFS(base, os.DirFS("testdata/terraform")); err != nil {
 		t.Fatal(err)
 	}
 	f.want(t, "init", "-no-color")
 	return f
+}
+
+// TestTerraformGuide follows docs/clients/terraform.md.
+func TestTerraformGuide(t *testing.T) {
+	t.Parallel()
+	follow(t, "terraform.md", "ap-southeast-2", providers(t)...)
 }
 
 func write(t *testing.T, path, text string) {

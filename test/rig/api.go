@@ -93,7 +93,7 @@ func (a *API) CLI(t *testing.T, environ []string, args ...string) (stdout, stder
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if !profileHasEndpoint() {
+	if !ProfileHasEndpoint() {
 		args = append([]string{"--endpoint-url", a.Endpoint}, args...)
 	}
 	cmd := exec.CommandContext(ctx, "aws", args...)
@@ -108,10 +108,10 @@ func (a *API) CLI(t *testing.T, environ []string, args ...string) (stdout, stder
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
-// profileHasEndpoint reports whether the AWS CLI of this machine takes
+// ProfileHasEndpoint reports whether the AWS CLI of this machine takes
 // endpoint_url from a profile: versions 1.29 and 2.13 were the first. Older ones,
 // such as Debian 12's, must be told on the command line.
-var profileHasEndpoint = sync.OnceValue(func() bool {
+var ProfileHasEndpoint = sync.OnceValue(func() bool {
 	out, err := exec.Command("aws", "--version").CombinedOutput()
 	var major, minor int
 	if _, scan := fmt.Sscanf(string(out), "aws-cli/%d.%d", &major, &minor); err != nil || scan != nil {
