@@ -48,6 +48,7 @@ var rooms = map[string]room{
 
 	"control": {rank: 40, why: "the operations as transactions; typed values in and out, no XML and no HTTP"},
 	"feed":    {rank: 40, why: "what each host needs, as snapshot and deltas"},
+	"why":     {rank: 50, own: []string{"feed", "flow", "model", "policy", "secgroup"}, why: "answers from a snapshot with the matcher of the compiled tables"},
 	"agent":   {rank: 50, why: "brings one host into line with its feed"},
 
 	"metrics": {rank: 55, own: []string{"agent", "datapath", "flow"}, uses: []string{"github.com/prometheus/client_golang"}, why: "what Prometheus is shown; reads, changes nothing"},

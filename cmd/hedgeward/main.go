@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command hedgeward is the product: the server of one machine (up), what an
-// operator asks of it (status, wait, quota, exec, down), and a demonstration of what it
+// operator asks of it (status, wait, why, quota, exec, down), and a demonstration of what it
 // promises (demo). Each command is one file; what they share is the state folder
 // (state.go) and the control socket in it (socket.go).
 //
@@ -59,6 +59,6 @@ func root() *cobra.Command {
 	var st state
 	cmd.PersistentFlags().StringVar(&st.dir, "state", defaultState, "folder that holds everything to be kept")
 	cmd.CompletionOptions.HiddenDefaultCmd = true
-	cmd.AddCommand(upCommand(&st), downCommand(&st), statusCommand(&st), waitCommand(&st), quotaCommand(&st), accessCommand(&st), execCommand(), demoCommand(&st), probeCommand(), streamCommand(&st))
+	cmd.AddCommand(upCommand(&st), downCommand(&st), statusCommand(&st), waitCommand(&st), whyCommand(&st), quotaCommand(&st), accessCommand(&st), execCommand(), demoCommand(&st), probeCommand(), streamCommand(&st))
 	return cmd
 }

@@ -66,6 +66,7 @@ func serveSocket(ctx context.Context, l net.Listener, op operator) error {
 		answer(w, revision, err)
 	})
 	serveQuotas(mux, op, answer)
+	serveWhy(mux, op, answer)
 	serveAccess(mux, op.Control)
 	serveStreams(mux, op.Control, answer)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
