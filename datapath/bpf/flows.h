@@ -10,18 +10,24 @@
 
 /* What one judgement is about. */
 struct gate {
-	__u32 dir;
-	__u32 local;   /* id of the local address in flow keys; self for transit */
-	__u32 remote;  /* id of the remote address; 0: it is not on this host */
-	__u32 transit; /* the local address is not the interface's own */
-	__u32 groups;  /* the remote address speaks for its owner */
-	__u32 class;   /* of the remote address's owner; CLASS_UNKNOWN: not looked up yet */
+	__u32 local;  /* id of the local address in flow keys; self for transit */
+	__u32 remote; /* id of the remote address; 0: it is not on this host */
+	__u32 class;  /* of the remote address's owner; CLASS_UNKNOWN: not looked up yet */
 	__u32 allowance; /* of the local interface's instance */
-	__u32 policy;  /* read once: a packet is judged by one snapshot */
-	__u32 rule;    /* answer: the rule that decided, NO_RULE if none did */
-	__u32 begin;   /* answer: the state that a flow is to begin in, END_FLOW, or 0 */
-	__u32 handle;  /* answer: of the rule that decided */
+	__u32 policy; /* read once: a packet is judged by one snapshot */
+	__u32 handle; /* answer: of the rule that decided */
+	__u16 rule;   /* answer: the rule that decided, NO_RULE if none did */
+	__u8 begin;   /* answer: the state that a flow is to begin in, END_FLOW, or 0 */
+	__u8 dir;
+	__u8 transit; /* the local address is not the interface's own */
+	__u8 groups;  /* the remote address speaks for its owner */
+	__u8 known;   /* what need not be looked up or done again: KNOWN_... */
+	__u8 pad;
+	__u32 slot;   /* of who has the remote address, plus one, 0: nobody here */
 };
+
+#define KNOWN_PARSED  1 /* the packet is parsed */
+#define KNOWN_NEW     2 /* there is no entry where it was looked for */
 
 #define CLASS_UNKNOWN 0xffffffffu
 
@@ -100,6 +106,12 @@ static __always_inline struct pair *pair_of(const struct packet *p, const struct
 	return bpf_map_lookup_elem(&pairs, &key);
 }
 
+/* The same with a stack of its own, for callers who have little. */
+static __noinline struct pair *find_pair(const struct packet *p, const struct gate *gate)
+{
+	return pair_of(p, gate);
+}
+
 static __always_inline struct flow *end_in(struct pair *pair, const struct gate *gate)
 {
 	if (!pair)
@@ -107,21 +119,24 @@ static __always_inline struct flow *end_in(struct pair *pair, const struct gate 
 	return end_of(gate) ? &pair->end[1] : &pair->end[0];
 }
 
-/* The entry of the packet's flow, live or not. */
-static __always_inline struct flow *flow_of(const struct packet *p, const struct gate *gate)
+/* The entry of the packet's flow, live or not, if it is no pair's. */
+static __noinline struct flow *find_flow(const struct packet *p, const struct gate *gate)
 {
-	if (gate->transit) {
-		struct transit_key key;
+	struct transit_key key;
 
+	if (gate->transit) {
 		transit_key(&key, p, gate);
 		return bpf_map_lookup_elem(&flows_transit, &key);
 	}
-	if (gate->remote)
-		return end_in(pair_of(p, gate), gate);
-	struct flow_key key;
+	flow_key(&key.flow, p, gate);
+	return bpf_map_lookup_elem(&flows, &key.flow);
+}
 
-	flow_key(&key, p, gate);
-	return bpf_map_lookup_elem(&flows, &key);
+static __always_inline struct flow *entry_of(const struct packet *p, const struct gate *gate)
+{
+	if (gate->remote && !gate->transit)
+		return end_in(find_pair(p, gate), gate);
+	return find_flow(p, gate);
 }
 
 static __always_inline struct allowance *allowance_of(__u32 place)
@@ -141,9 +156,11 @@ static __always_inline __u32 timeout(const struct interface *me, __u32 state)
 	return me->timeout[state & (MAX_STATES - 1)];
 }
 
-static __always_inline int live(const struct interface *me, __u32 mark, __u32 seen, __u32 time)
+static __always_inline int live(const struct interface *me, const struct flow *flow)
 {
-	return time - seen < timeout(me, mark & MARK_STATE);
+	__u32 mark = *(volatile const __u32 *)&flow->mark;
+
+	return now() - flow->seen < timeout(me, mark & MARK_STATE);
 }
 
 /* A unit of the instance's allowance, if there is one left. */
@@ -249,12 +266,28 @@ static __always_inline int inserted(int error, __u32 place)
 	return error == -EEXIST;
 }
 
+/* A new entry of which one end begins. */
+static __always_inline int record_end(const struct packet *p, const struct gate *gate)
+{
+	struct pair fresh = {};
+	struct pair_key key;
+	struct flow *mine = end_in(&fresh, gate);
+
+	if (!take(gate->allowance))
+		return 0;
+	mine->mark = first_mark(gate);
+	start(mine, p, gate);
+	pair_key(&key, p, gate);
+	return inserted(bpf_map_update_elem(&pairs, &key, &fresh, BPF_NOEXIST), gate->allowance);
+}
+
 /* Does as gate->begin says. flow is the entry of the tuple, if there is one.
  * Returns 0 if the allowance or the table is exhausted. Global functions like this
  * one are verified once, not at every call. */
 __noinline int record(const struct packet *p, const struct gate *gate, struct flow *flow)
 {
-	struct flow *ends;
+	struct transit_key key;
+	struct flow fresh;
 	int error;
 
 	if (!p || !gate)
@@ -263,33 +296,18 @@ __noinline int record(const struct packet *p, const struct gate *gate, struct fl
 		return renew(flow, p, gate);
 	if (gate->begin == END_FLOW)
 		return 1;
+	if (gate->remote && !gate->transit)
+		return record_end(p, gate);
 	if (!take(gate->allowance))
 		return 0;
-	if (gate->remote && !gate->transit) {
-		struct pair fresh = {};
-		struct pair_key key;
-
-		ends = end_of(gate) ? &fresh.end[1] : &fresh.end[0];
-		ends->mark = first_mark(gate);
-		start(ends, p, gate);
-		pair_key(&key, p, gate);
-		error = bpf_map_update_elem(&pairs, &key, &fresh, BPF_NOEXIST);
+	fresh.mark = first_mark(gate);
+	start(&fresh, p, gate);
+	if (gate->transit) {
+		transit_key(&key, p, gate);
+		error = bpf_map_update_elem(&flows_transit, &key, &fresh, BPF_NOEXIST);
 	} else {
-		struct flow fresh;
-
-		fresh.mark = first_mark(gate);
-		start(&fresh, p, gate);
-		if (gate->transit) {
-			struct transit_key key;
-
-			transit_key(&key, p, gate);
-			error = bpf_map_update_elem(&flows_transit, &key, &fresh, BPF_NOEXIST);
-		} else {
-			struct flow_key key;
-
-			flow_key(&key, p, gate);
-			error = bpf_map_update_elem(&flows, &key, &fresh, BPF_NOEXIST);
-		}
+		flow_key(&key.flow, p, gate);
+		error = bpf_map_update_elem(&flows, &key.flow, &fresh, BPF_NOEXIST);
 	}
 	return inserted(error, gate->allowance);
 }

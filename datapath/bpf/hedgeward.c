@@ -62,7 +62,7 @@ static __always_inline void report(struct __sk_buff *skb, __u32 dir, __u32 reaso
 {
 	if (!testing)
 		return;
-	skb->cb[dir & 1] = reason | (gate ? gate->rule << 16 : NO_RULE << 16);
+	skb->cb[dir & 1] = reason | (__u32)(gate ? gate->rule : NO_RULE) << 16;
 	skb->cb[4] |= 1u << (dir & 1);
 }
 
@@ -157,30 +157,51 @@ __noinline int before_egress(struct __sk_buff *skb, const struct interface *me, 
 	return p->fragment ? REASON_FRAGMENT : REASON_UNSET;
 }
 
-/* Whether steps 3 to 5 have nothing to say of a plain packet from the instance:
- * it is from the interface's MAC and first address, to an ordinary one that some
- * interface has. Sets the gate then. */
-static __always_inline int ordinary(struct __sk_buff *skb, const struct interface *me,
-				    const struct packet *p, struct gate *gate, struct owner **owner)
+/* The id of the interface's first address, if that is it, or 0. */
+static __always_inline __u32 first_address(const struct interface *me, const struct packet *p,
+					   const struct address *a)
+{
+	if (p->family == IPV4)
+		return a->word[0] == me->addr4 ? me->local4 : 0;
+	return same(a, &me->addr6) ? me->local6 : 0;
+}
+
+/* Whether a plain packet from the instance is from the interface's MAC and first
+ * address to an address that another interface has. Sets gate and owner then. */
+static __always_inline int between(struct __sk_buff *skb, const struct interface *me,
+				   const struct packet *p, struct gate *gate, struct owner **owner)
 {
 	struct ethhdr *eth = (void *)(long)skb->data;
 
 	if ((void *)(eth + 1) > (void *)(long)skb->data_end || !same_mac(eth->h_source, me->mac))
 		return 0;
-	if (p->family == IPV4) {
-		if (p->src.word[0] != me->addr4)
-			return 0;
-		gate->local = me->local4;
-	} else {
-		if (!same(&p->src, &me->addr6) || link_local6(&p->dst))
-			return 0;
-		gate->local = me->local6;
-	}
-	if (!gate->local || broadcast(me, &p->dst, p->family) || multicast(&p->dst, p->family) ||
-	    router(me, &p->dst, p->family) || service(&p->dst, p->family))
+	gate->local = first_address(me, p, &p->src);
+	if (!gate->local)
 		return 0;
 	*owner = owner_of(me->vpc, p->family, &p->dst);
 	return *owner && (*owner)->local && (*owner)->local != gate->local;
+}
+
+/* What the gate needs to know of who has the remote address. */
+static __always_inline void belongs(struct gate *gate, const struct owner *owner)
+{
+	gate->class = owner ? owner->class : 0;
+	gate->remote = owner ? owner->local : 0;
+	gate->slot = owner ? owner->slot : 0;
+}
+
+static __always_inline int begins(const struct gate *gate)
+{
+	return gate->begin && gate->begin != END_FLOW;
+}
+
+/* Addresses that an interface should not have, and packets to them are judged as
+ * what they are. */
+static __always_inline int special(const struct interface *me, const struct address *a,
+				   __u32 family)
+{
+	return broadcast(me, a, family) || multicast(a, family) || router(me, a, family) ||
+	       service(a, family) || (family == IPV6 && link_local6(a));
 }
 
 /* The frame goes to the instance behind another interface of this host. */
@@ -198,20 +219,106 @@ static __always_inline int hand_over(struct __sk_buff *skb, const struct interfa
 	return bpf_redirect_peer(to->ifindex, 0);
 }
 
-/* From the instance: its egress rules, then, as there is no wire in between,
- * the ingress rules of the interface that has the destination. Each judges by
- * itself; what they have to remember is then written at once. */
+/* A packet from the instance that has passed steps 3 to 5: its egress rules, then, as there is no wire in between, the ingress
+ * rules of the interface that has the destination. Each judges by itself; what
+ * they have to remember is then written at once. */
+__noinline int walk_out(struct __sk_buff *skb, __u32 slot, struct packet *p, struct gate *out)
+{
+	struct flow *mine = NULL, *theirs = NULL;
+	struct gate in = { .dir = INGRESS };
+	struct interface *me, *peer;
+	__u32 there, done = 3;
+	struct pair *pair = NULL;
+	int reason, answer = 0, shared;
+
+	if (!p || !out)
+		return TC_ACT_SHOT;
+	me = bpf_map_lookup_elem(&interfaces, &slot);
+	if (!me)
+		return TC_ACT_SHOT;
+	if (p->class != CLASS_MESSAGE && !(out->known & KNOWN_NEW)) {
+		if (out->remote && !out->transit) {
+			pair = find_pair(p, out);
+			mine = end_in(pair, out);
+		} else {
+			mine = find_flow(p, out);
+		}
+	}
+	out->allowance = me->allowance;
+	reason = forget(judge(me, p, out, mine));
+
+	there = out->slot - 1u;
+	peer = bpf_map_lookup_elem(&interfaces, &there);
+	if (!accepted(reason) || !peer || !peer->ifindex) {
+		if (accepted(reason) && out->begin && !record(p, out, mine))
+			reason = REASON_ALLOWANCE;
+		report(skb, EGRESS, reason, out);
+		if (accepted(reason)) {
+			report(skb, INGRESS, REASON_NO_ROUTE, NULL);
+			reason = REASON_NO_ROUTE;
+		}
+		count(slot, EGRESS, reason, p->segments);
+		return TC_ACT_SHOT;
+	}
+
+	/* A foreign address does not speak for its owner: who sent it is not
+	 * whose it is (1.5). Seen from another network, the sender may be nobody. */
+	in.local = out->remote;
+	in.groups = !out->transit;
+	in.allowance = peer->allowance;
+	in.class = CLASS_UNKNOWN;
+	in.remote = out->local;
+	if (out->transit || peer->vpc != me->vpc)
+		belongs(&in, owner_of(peer->vpc, p->family, &p->src));
+	shared = !out->transit && in.remote == out->local;
+	if (shared)
+		theirs = end_in(pair, &in);
+	else if (p->class != CLASS_MESSAGE)
+		theirs = entry_of(p, &in);
+	answer = forget(judge(peer, p, &in, theirs));
+	if (!accepted(answer))
+		in.begin = 0;
+
+	if (shared && !pair && begins(out) && begins(&in)) {
+		done = record_both(p, out, &in);
+		if (done == ONE_ALONE)
+			done = record(p, out, NULL);
+	} else if (out->begin | in.begin) {
+		done = 2 | (!out->begin || record(p, out, mine));
+		if (done & 1 && in.begin) {
+			if (shared) /* by now the pair may have an entry */
+				theirs = end_in(find_pair(p, &in), &in);
+			if (!record(p, &in, theirs))
+				done &= ~2;
+		}
+	}
+	if (!(done & 1))
+		reason = REASON_ALLOWANCE;
+	if (!(done & 2))
+		answer = REASON_ALLOWANCE;
+	count(slot, EGRESS, reason, p->segments);
+	report(skb, EGRESS, reason, out);
+	if (!accepted(reason))
+		return TC_ACT_SHOT;
+	count(there, INGRESS, answer, p->segments);
+	report(skb, INGRESS, answer, &in);
+	return accepted(answer) ? hand_over(skb, peer) : TC_ACT_SHOT;
+}
+
+/* From the instance. A plain packet of a flow that both ends know is judged here,
+ * by both: steps 3 to 5 depend on nothing that is not in the key of a flow, so what
+ * has passed them once need not pass them again. All others walk all the way. */
 SEC("tc")
 int from_instance(struct __sk_buff *skb)
 {
-	struct gate out = { .dir = EGRESS, .groups = 1 }, in = { .dir = INGRESS };
-	struct flow *mine = NULL, *theirs = NULL;
-	__u32 type, slot, there, done = 3;
+	struct gate out = { .dir = EGRESS, .groups = 1 };
+	struct flow *mine, *theirs;
+	__u32 type, slot, there, forth, back;
 	struct interface *me, *peer;
-	struct owner *owner = NULL;
-	struct pair *pair = NULL;
-	int reason, answer = 0;
+	struct owner *owner;
+	struct pair *pair;
 	struct packet p;
+	int reason;
 
 	me = interface_of(skb->ifindex, &slot);
 	if (!me)
@@ -224,96 +331,40 @@ int from_instance(struct __sk_buff *skb)
 		end(skb, slot, EGRESS, reason & (MAX_REASONS - 1));
 		return reason & TURN_AROUND ? turn_around(skb) : TC_ACT_SHOT;
 	}
-	if (!plain(skb, type, &p) || !ordinary(skb, me, &p, &out, &owner)) {
-		reason = parse(skb, type, &p);
-		if (!reason)
-			reason = before_egress(skb, me, slot, &p, &out);
-		if (reason) {
-			end(skb, slot, EGRESS, reason & (MAX_REASONS - 1));
-			return reason & TURN_AROUND ? turn_around(skb) : TC_ACT_SHOT;
-		}
-		owner = owner_of(me->vpc, p.family, &p.dst);
-	}
-
-	out.allowance = me->allowance;
-	out.class = owner ? owner->class : 0;
-	out.remote = owner ? owner->local : 0;
-	if (p.class != CLASS_MESSAGE) {
-		if (out.remote && !out.transit) {
-			pair = pair_of(&p, &out);
+	if (plain(skb, type, &p) && between(skb, me, &p, &out, &owner)) {
+		there = owner->slot - 1u;
+		belongs(&out, owner);
+		pair = pair_of(&p, &out);
+		peer = bpf_map_lookup_elem(&interfaces, &there);
+		if (pair && peer && peer->ifindex && peer->vpc == me->vpc) {
 			mine = end_in(pair, &out);
-		} else {
-			mine = flow_of(&p, &out);
-		}
-	}
-	reason = judge(me, &p, &out, mine);
-
-	there = owner ? owner->slot - 1u : ~0u;
-	peer = bpf_map_lookup_elem(&interfaces, &there);
-	if (!accepted(reason) || !owner || !peer || !peer->ifindex) {
-		if (accepted(reason) && out.begin && !record(&p, &out, mine))
-			reason = REASON_ALLOWANCE;
-		report(skb, EGRESS, reason, &out);
-		if (accepted(reason)) {
-			report(skb, INGRESS, REASON_NO_ROUTE, NULL);
-			reason = REASON_NO_ROUTE;
-		}
-		count(slot, EGRESS, reason, p.segments);
-		return TC_ACT_SHOT;
-	}
-
-	/* A foreign address does not speak for its owner: who sent it is not
-	 * whose it is (1.5). Seen from another network, the sender may be nobody. */
-	in.local = owner->local;
-	in.groups = !out.transit;
-	in.allowance = peer->allowance;
-	in.class = CLASS_UNKNOWN;
-	in.remote = out.local;
-	if (out.transit || peer->vpc != me->vpc) {
-		owner = owner_of(peer->vpc, p.family, &p.src);
-		in.remote = owner ? owner->local : 0;
-		in.class = owner ? owner->class : 0;
-	}
-	if (out.transit || in.remote != out.local) {
-		pair = NULL;
-		done = 0;
-		if (p.class != CLASS_MESSAGE)
-			theirs = flow_of(&p, &in);
-	} else {
-		theirs = end_in(pair, &in);
-	}
-	answer = judge(peer, &p, &in, theirs);
-	if (!accepted(answer))
-		in.begin = 0;
-
-	if (out.begin | in.begin) {
-		if (done && !pair && out.begin && in.begin && out.begin != END_FLOW && in.begin != END_FLOW) {
-			done = record_both(&p, &out, &in);
-			if (done == ONE_ALONE)
-				done = record(&p, &out, NULL);
-		} else {
-			done = !out.begin || record(&p, &out, mine);
-			/* By now the pair may have an entry. */
-			if (done && in.begin) {
-				if (in.remote == out.local && !out.transit)
-					theirs = flow_of(&p, &in);
-				done |= record(&p, &in, theirs) << 1;
-			} else {
-				done |= 2;
+			theirs = &pair->end[!end_of(&out)];
+			forth = hit(me, mine, &p, EGRESS);
+			back = hit(peer, theirs, &p, INGRESS);
+			if (forth && back) {
+				proceed(mine, &p, EGRESS, forth);
+				proceed(theirs, &p, INGRESS, back);
+				count(slot, EGRESS, REASON_TRACKED, p.segments);
+				count(there, INGRESS, REASON_TRACKED, p.segments);
+				report(skb, EGRESS, REASON_TRACKED, NULL);
+				report(skb, INGRESS, REASON_TRACKED, NULL);
+				return hand_over(skb, peer);
 			}
 		}
-		if (!(done & 1))
-			reason = REASON_ALLOWANCE;
-		if (!(done & 2))
-			answer = REASON_ALLOWANCE;
+		if (!special(me, &p.dst, p.family)) {
+			out.known = pair ? 0 : KNOWN_NEW;
+			return walk_out(skb, slot, &p, &out);
+		}
 	}
-	count(slot, EGRESS, reason, p.segments);
-	report(skb, EGRESS, reason, &out);
-	if (!accepted(reason))
-		return TC_ACT_SHOT;
-	count(there, INGRESS, answer, p.segments);
-	report(skb, INGRESS, answer, &in);
-	return accepted(answer) ? hand_over(skb, peer) : TC_ACT_SHOT;
+	reason = parse(skb, type, &p);
+	if (!reason)
+		reason = before_egress(skb, me, slot, &p, &out);
+	if (reason) {
+		end(skb, slot, EGRESS, reason & (MAX_REASONS - 1));
+		return reason & TURN_AROUND ? turn_around(skb) : TC_ACT_SHOT;
+	}
+	belongs(&out, owner_of(me->vpc, p.family, &p.dst));
+	return walk_out(skb, slot, &p, &out);
 }
 
 /* Steps 3 to 5 for a packet to the instance. */
@@ -359,18 +410,58 @@ static __always_inline int before_ingress(const struct interface *me, __u32 slot
 	return p->fragment ? REASON_FRAGMENT : REASON_UNSET;
 }
 
+/* The whole walk of a packet to the instance, from the host's own stack. */
+__noinline int walk_in(struct __sk_buff *skb, __u32 slot, struct packet *p, struct gate *in)
+{
+	struct flow *flow = NULL;
+	struct interface *me;
+	struct owner *owner;
+	int reason = 0;
+
+	if (!p || !in)
+		return TC_ACT_SHOT;
+	me = bpf_map_lookup_elem(&interfaces, &slot);
+	if (!me)
+		return TC_ACT_SHOT;
+	if (!(in->known & KNOWN_PARSED))
+		reason = parse(skb, ethertype(skb), p);
+	if (!reason)
+		reason = before_ingress(me, slot, p, in);
+	if (!reason) {
+		in->allowance = me->allowance;
+		if (p->class != CLASS_MESSAGE && !(in->known & KNOWN_NEW))
+			flow = find_flow(p, in);
+		if (!flow || !live(me, flow)) {
+			/* What comes by way of the host's own stack did not enter
+			 * the fabric at an interface of this host, so it does not
+			 * speak for one (1.5). */
+			owner = owner_of(me->vpc, p->family, &p->src);
+			in->groups = owner && !owner->slot;
+			in->class = owner ? owner->class : 0;
+			if (owner && owner->local && !in->transit && p->class != CLASS_MESSAGE) {
+				in->remote = owner->local;
+				flow = end_in(find_pair(p, in), in);
+			}
+		}
+		reason = forget(judge(me, p, in, flow));
+		if (in->begin && accepted(reason) && !record(p, in, flow))
+			reason = REASON_ALLOWANCE;
+	}
+	count(slot, INGRESS, reason, p->segments);
+	report(skb, INGRESS, reason, in);
+	return accepted(reason) ? TC_ACT_OK : TC_ACT_SHOT;
+}
+
 /* To the instance, from the host's own stack: its ingress rules. Packets of
  * other instances do not come here: from_instance has judged them. */
 SEC("tc")
 int to_instance(struct __sk_buff *skb)
 {
 	struct gate in = { .dir = INGRESS };
-	struct flow *flow = NULL;
+	struct flow *flow;
 	struct interface *me;
-	struct owner *owner;
+	__u32 type, slot, next;
 	struct packet p;
-	__u32 type, slot;
-	int reason = 0;
 
 	me = interface_of(skb->ifindex, &slot);
 	if (!me)
@@ -383,32 +474,26 @@ int to_instance(struct __sk_buff *skb)
 		report(skb, INGRESS, REASON_EXEMPT, NULL);
 		return TC_ACT_OK;
 	}
-	if (!plain(skb, type, &p))
-		reason = parse(skb, type, &p);
-	if (!reason)
-		reason = before_ingress(me, slot, &p, &in);
-	if (!reason) {
-		in.allowance = me->allowance;
-		if (p.class != CLASS_MESSAGE)
-			flow = flow_of(&p, &in);
-		if (!flow || !live(me, flow->mark, flow->seen, now())) {
-			/* What comes by way of the host's own stack did not enter
-			 * the fabric at an interface of this host, so it does not
-			 * speak for one (1.5). */
-			owner = owner_of(me->vpc, p.family, &p.src);
-			in.groups = owner && !owner->slot;
-			in.class = owner ? owner->class : 0;
-			in.remote = owner && !in.transit ? owner->local : 0;
-			if (in.remote && p.class != CLASS_MESSAGE)
-				flow = flow_of(&p, &in);
+	if (plain(skb, type, &p)) {
+		struct flow_key key;
+
+		in.known = KNOWN_PARSED;
+		in.local = first_address(me, &p, &p.dst);
+		if (in.local) {
+			flow_key(&key, &p, &in);
+			flow = bpf_map_lookup_elem(&flows, &key);
+			next = flow ? hit(me, flow, &p, INGRESS) : 0;
+			if (next) { /* as in from_instance */
+				proceed(flow, &p, INGRESS, next);
+				count(slot, INGRESS, REASON_TRACKED, p.segments);
+				report(skb, INGRESS, REASON_TRACKED, NULL);
+				return TC_ACT_OK;
+			}
+			if (!flow)
+				in.known |= KNOWN_NEW;
 		}
-		reason = judge(me, &p, &in, flow);
-		if (in.begin && accepted(reason) && !record(&p, &in, flow))
-			reason = REASON_ALLOWANCE;
 	}
-	count(slot, INGRESS, reason, p.segments);
-	report(skb, INGRESS, reason, &in);
-	return accepted(reason) ? TC_ACT_OK : TC_ACT_SHOT;
+	return walk_in(skb, slot, &p, &in);
 }
 
 /* Not attached: user space runs it to learn the time that flows are kept in. */

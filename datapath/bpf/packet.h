@@ -31,20 +31,20 @@ enum class {
 struct packet {
 	struct address src;
 	struct address dst;
-	__u32 family;
-	__u32 proto; /* IANA; the first header that is no extension */
-	__u32 class;
-	__u32 port;    /* policy key's low half: destination port, or type << 8 | code */
-	__u32 reverse; /* the same of the packet with its ends swapped: source port */
+	__u32 bytes; /* IP length; of all segments for an offloaded one */
+	__u16 port;    /* policy key's low half: destination port, or type << 8 | code */
+	__u16 reverse; /* the same of the packet with its ends swapped: source port */
 	__u16 src_port; /* as in the packet */
 	__u16 dst_port;
 	__u16 id;    /* ICMP identifier, as in the packet */
-	__u16 query; /* ICMP: which kind of query, counted from 1 */
-	__u32 l4;    /* offset of the transport header in the frame */
-	__u32 bytes; /* IP length; of all segments for an offloaded one */
-	__u32 segments;
-	__u32 fragment; /* true: the fields of the transport header are not set */
-	__u32 hops;     /* TTL or hop limit */
+	__u16 l4;    /* offset of the transport header in the frame */
+	__u16 segments;
+	__u8 family;
+	__u8 proto; /* IANA; the first header that is no extension */
+	__u8 class;
+	__u8 query;    /* ICMP: which kind of query, counted from 1 */
+	__u8 fragment; /* true: the fields of the transport header are not set */
+	__u8 hops;     /* TTL or hop limit */
 };
 
 static __always_inline int same(const struct address *a, const struct address *b)

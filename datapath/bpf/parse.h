@@ -12,6 +12,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "clock.h"
 #include "packet.h"
 
 #define MAX_EXTENSIONS 8
@@ -306,7 +307,7 @@ static __always_inline void clear(struct packet *p, struct __sk_buff *skb)
 /* The packets that there are most of: TCP and UDP, whole, without options and
  * extension headers, and with their headers where they can be read at once.
  * Returns 0 for all others, and leaves them to parse. */
-__noinline int plain(struct __sk_buff *skb, __u32 ethertype, struct packet *p)
+static __always_inline int plain(struct __sk_buff *skb, __u32 ethertype, struct packet *p)
 {
 	void *end = (void *)(long)skb->data_end;
 	__u8 *data = (void *)(long)skb->data;
@@ -348,7 +349,9 @@ __noinline int plain(struct __sk_buff *skb, __u32 ethertype, struct packet *p)
 	if (p->proto != PROTO_TCP && p->proto != PROTO_UDP)
 		return 0;
 	p->bytes = total;
-	return parse_ports(skb, p, data + p->l4, total - (p->l4 - ETH_HLEN));
+	if (!parse_ports(skb, p, data + p->l4, total - (p->l4 - ETH_HLEN)))
+		return 0;
+	return 1;
 }
 
 /* Fills in *p. Returns REASON_UNSET, or the reason to discard the packet. A

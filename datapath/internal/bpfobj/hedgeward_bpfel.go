@@ -280,6 +280,7 @@ const (
 	HedgewardVarTesting       = "testing"
 	HedgewardVarUnusedReason  = "unused_reason"
 	HedgewardVarUnusedState   = "unused_state"
+	HedgewardVarZero          = "zero"
 )
 
 // LoadHedgeward returns the embedded CollectionSpec for Hedgeward.
@@ -364,6 +365,7 @@ type HedgewardVariableSpecs struct {
 	Testing      *ebpf.VariableSpec `ebpf:"testing"`
 	UnusedReason *ebpf.VariableSpec `ebpf:"unused_reason"`
 	UnusedState  *ebpf.VariableSpec `ebpf:"unused_state"`
+	Zero         *ebpf.VariableSpec `ebpf:"zero"`
 }
 
 // HedgewardObjects contains all objects after they have been loaded into the kernel.
@@ -438,6 +440,7 @@ type HedgewardVariables struct {
 	Testing      *ebpf.Variable `ebpf:"testing"`
 	UnusedReason *ebpf.Variable `ebpf:"unused_reason"`
 	UnusedState  *ebpf.Variable `ebpf:"unused_state"`
+	Zero         *ebpf.Variable `ebpf:"zero"`
 }
 
 // HedgewardPrograms contains all programs after they have been loaded into the kernel.
