@@ -34,13 +34,13 @@ func providers(t *testing.T) []string {
 	return []string{"TF_CLI_CONFIG_FILE=" + config, "TF_IN_AUTOMATION=1", "TF_INPUT=0", "CHECKPOINT_DISABLE=1"}
 }
 
-// newTerraform returns a folder with the configuration of testdata and the
+// newTerraform returns a folder with a configuration of testdata and the
 // provider installed.
-func newTerraform(t *testing.T) *terraform {
+func newTerraform(t *testing.T, folder string) *terraform {
 	t.Helper()
 	environ, base := providers(t), t.TempDir()
 	f := &terraform{rig.Tool{Dir: base, Limit: 4 * time.Minute, Environ: rig.Shared(t).API.Environ(environ...)}}
-	if err := os.CopyFS(base, os.DirFS("testdata/terraform")); err != nil {
+	if err := os.CopyFS(base, os.DirFS(filepath.Join("testdata", folder))); err != nil {
 		t.Fatal(err)
 	}
 	f.want(t, "init", "-no-color")
@@ -172,7 +172,7 @@ func (r resource) importID() string {
 // destroyed.
 func TestTerraform(t *testing.T) {
 	t.Parallel()
-	f := newTerraform(t)
+	f := newTerraform(t, "terraform")
 
 	f.want(t, "apply", "-no-color", "-auto-approve")
 	f.empty(t, "false")
