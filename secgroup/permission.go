@@ -2,7 +2,10 @@
 
 package secgroup
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Permission is rules with equal protocol and ports, as requests name them and
 // as a group's grouped view shows them (docs/spec/ec2-api.md sections 2.5 and
@@ -55,22 +58,30 @@ func Alike(rules []Rule, egress bool) [][]*Rule {
 		from, to int32
 	}
 	var all []ports
-	place := map[ports]int{}
-	of := make([]int, len(rules)) // in all, -1 for the other direction
 	var count []int
+	var place map[ports]int       // in all; only of those beyond what is searched
+	const searched = 16           // as fast as a map
+	of := make([]int, len(rules)) // in all, -1 for the other direction
 	for i := range rules {
 		r := &rules[i]
-		of[i] = -1
-		if r.Egress != egress {
+		if of[i] = -1; r.Egress != egress {
 			continue
 		}
 		key := ports{r.Protocol, r.From, r.To}
-		at := len(all) - 1
-		if at < 0 || all[at] != key { // rules that are alike mostly come together
+		at := slices.Index(all[:min(len(all), searched)], key)
+		if at < 0 && len(all) > searched {
 			var ok bool
 			if at, ok = place[key]; !ok {
-				at = len(all)
-				place[key], all, count = at, append(all, key), append(count, 0)
+				at = -1
+			}
+		}
+		if at < 0 {
+			at = len(all)
+			if all, count = append(all, key), append(count, 0); at >= searched {
+				if place == nil {
+					place = map[ports]int{}
+				}
+				place[key] = at
 			}
 		}
 		of[i] = at

@@ -3,6 +3,7 @@
 package secgroup
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 
@@ -58,16 +59,41 @@ func TestGrouped(t *testing.T) {
 	}
 }
 
-// drawRule is one of few rules, so that equal ones are common.
+// drawRule is one of few rules, so that equal ones are common, and of more ports
+// than Alike searches without a map.
 var drawRule = rapid.Custom(func(t *rapid.T) Rule {
 	return Rule{RuleKey: RuleKey{
 		Egress:   rapid.Bool().Draw(t, "egress"),
 		Protocol: rapid.SampledFrom([]Protocol{AllProtocols, TCP, UDP, 50}).Draw(t, "protocol"),
-		From:     rapid.Int32Range(1, 2).Draw(t, "from"),
+		From:     rapid.Int32Range(1, 9).Draw(t, "from"),
 		To:       rapid.Int32Range(2, 3).Draw(t, "to"),
 		Peer:     Peer{Group: rapid.StringMatching("sg-[a-d]").Draw(t, "group")},
 	}}
 })
+
+// Rules of more ports than are searched one by one are together all the same.
+func TestAlikeOfManyPorts(t *testing.T) {
+	var rules []Rule
+	for i := range 120 {
+		rules = append(rules, Rule{ID: fmt.Sprint(i), RuleKey: RuleKey{Protocol: TCP, From: int32(i % 40), Egress: i%3 == 0}})
+	}
+	for _, egress := range []bool{false, true} {
+		n := 0
+		for i, alike := range Alike(rules, egress) {
+			for j, r := range alike {
+				if n++; r.From != alike[0].From || r.Egress != egress || j > 0 && r.ID == alike[j-1].ID {
+					t.Errorf("list %d holds %+v with %+v", i, r, alike[0])
+				}
+			}
+		}
+		if want := map[bool]int{false: 80, true: 40}[egress]; n != want {
+			t.Errorf("%d of %d rules are there", n, want)
+		}
+		if lists := len(Alike(rules, egress)); lists != 40 {
+			t.Errorf("%d lists, want 40", lists)
+		}
+	}
+}
 
 // TestGroupedKeepsEveryRule: the grouped view is another arrangement of the same
 // rules, with one item per protocol and ports.

@@ -3,6 +3,8 @@
 package ec2
 
 import (
+	"net/netip"
+
 	"github.com/hedgeward/hedgeward/awsapi/ec2/ec2types"
 	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/secgroup"
@@ -109,6 +111,9 @@ func groupPeer(in *ec2types.UserIdGroupPair) (pair secgroup.Pair, err error) {
 func (s *Service) showRules(snap *model.Snapshot, g *secgroup.Group, egress bool) []ec2types.IpPermission {
 	return each(secgroup.Alike(g.Rules, egress), func(rules []*secgroup.Rule) ec2types.IpPermission {
 		out := noPeers(rules[0].Protocol, rules[0].From, rules[0].To)
+		if rules[0].Peer.Prefix.Addr().Is4() { // most permissions are lists of these
+			out.IpRanges = make([]ec2types.IpRange, 0, len(rules))
+		}
 		for _, r := range rules {
 			pair := r.Pair()
 			if pair.Group != "" {
@@ -155,8 +160,14 @@ func addPeer(out *ec2types.IpPermission, pair *secgroup.Pair) {
 	case pair.PrefixList != "":
 		out.PrefixListIds = append(out.PrefixListIds, ec2types.PrefixListId{PrefixListId: new(pair.PrefixList), Description: pair.Description})
 	case pair.Prefix.Addr().Is4():
-		out.IpRanges = append(out.IpRanges, ec2types.IpRange{CidrIp: new(pair.Prefix.String()), Description: pair.Description})
+		out.IpRanges = append(out.IpRanges, ec2types.IpRange{CidrIp: new(rangeOf(pair.Prefix)), Description: pair.Description})
 	default:
-		out.Ipv6Ranges = append(out.Ipv6Ranges, ec2types.Ipv6Range{CidrIpv6: new(pair.Prefix.String()), Description: pair.Description})
+		out.Ipv6Ranges = append(out.Ipv6Ranges, ec2types.Ipv6Range{CidrIpv6: new(rangeOf(pair.Prefix)), Description: pair.Description})
 	}
+}
+
+// rangeOf is p.String() in one piece.
+func rangeOf(p netip.Prefix) string {
+	var space [64]byte
+	return string(p.AppendTo(space[:0]))
 }

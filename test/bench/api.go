@@ -183,6 +183,9 @@ func (i *installation) readRows(ctx context.Context, l *stock, section string, b
 	if err != nil {
 		return nil, err
 	}
+	if len(pages) < len(l.groups)/1000 {
+		return nil, fmt.Errorf("%d groups are listed on %d pages", len(l.groups), len(pages))
+	}
 	full, err := call(ctx, i, 1, i.newLean, func(l *lean, _ int) error {
 		for _, request := range pages {
 			if _, err := l.do(request); err != nil {
@@ -220,11 +223,11 @@ func (i *installation) pages(ctx context.Context) (requests [][]byte, err error)
 			return nil, err
 		}
 		requests = append(requests, request)
-		tail, err := l.do(request)
+		head, err := l.do(request)
 		if err != nil {
 			return nil, err
 		}
-		if in["NextToken"] = nextToken(tail); in["NextToken"] == "" {
+		if in["NextToken"] = nextToken(head); in["NextToken"] == "" {
 			return requests, nil
 		}
 	}

@@ -66,9 +66,9 @@ func (i *installation) newLean() (*lean, error) {
 	return &lean{conn: conn, answer: bufio.NewReaderSize(conn, 256<<10)}, nil
 }
 
-// do sends a call and returns the last bytes of the answer, valid until the next
+// do sends a call and returns the first bytes of the answer, valid until the next
 // call. An answer other than 200 is an error.
-func (l *lean) do(request []byte) (tail []byte, err error) {
+func (l *lean) do(request []byte) (head []byte, err error) {
 	if _, err := l.conn.Write(request); err != nil {
 		return nil, err
 	}
@@ -93,17 +93,14 @@ func (l *lean) do(request []byte) (tail []byte, err error) {
 	if length < 0 {
 		return nil, errors.New("an answer without its length")
 	}
-	rest := min(length, 512) // where the token of the next page is
-	if _, err := l.answer.Discard(length - rest); err != nil {
+	kept := min(length, 1024) // where the token of the next page is
+	start, err := l.answer.Peek(kept)
+	if err != nil {
 		return nil, err
 	}
-	l.keep = l.keep[:0]
-	for range rest {
-		b, err := l.answer.ReadByte()
-		if err != nil {
-			return nil, err
-		}
-		l.keep = append(l.keep, b)
+	l.keep = append(l.keep[:0], start...)
+	if _, err := l.answer.Discard(length); err != nil {
+		return nil, err
 	}
 	if !good {
 		return nil, fmt.Errorf("refused: %s", l.keep)
@@ -114,8 +111,8 @@ func (l *lean) do(request []byte) (tail []byte, err error) {
 func (l *lean) close() { l.conn.Close() }
 
 // nextToken returns the token of the next page, "" on the last one.
-func nextToken(tail []byte) string {
-	_, after, ok := bytes.Cut(tail, []byte("<nextToken>"))
+func nextToken(head []byte) string {
+	_, after, ok := bytes.Cut(head, []byte("<nextToken>"))
 	if !ok {
 		return ""
 	}
