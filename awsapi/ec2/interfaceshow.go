@@ -154,10 +154,10 @@ func showInstanceInterface(i *iface) ec2types.InstanceNetworkInterface {
 		},
 	}
 	for _, p := range shown.Ipv4Prefixes {
-		out.Ipv4Prefixes = append(out.Ipv4Prefixes, ec2types.InstanceIpv4Prefix{Ipv4Prefix: p.Ipv4Prefix})
+		out.Ipv4Prefixes = append(out.Ipv4Prefixes, ec2types.InstanceIpv4Prefix(p))
 	}
 	for _, p := range shown.Ipv6Prefixes {
-		out.Ipv6Prefixes = append(out.Ipv6Prefixes, ec2types.InstanceIpv6Prefix{Ipv6Prefix: p.Ipv6Prefix})
+		out.Ipv6Prefixes = append(out.Ipv6Prefixes, ec2types.InstanceIpv6Prefix(p))
 	}
 	if t := shown.ConnectionTrackingConfiguration; t != nil {
 		out.ConnectionTrackingConfiguration = &ec2types.ConnectionTrackingSpecificationResponse{

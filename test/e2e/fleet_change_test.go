@@ -55,6 +55,7 @@ func TestFleetChangesGroups(t *testing.T) {
 		for _, a := range []streaming.FleetAttribute{streaming.FleetAttributeVpcConfiguration, streaming.FleetAttributeVpcConfigurationSecurityGroupIds} {
 			rig.WantCode(f.t, "deleting "+string(a)+" of a running fleet", update(f, deleting(a)), inUse)
 		}
+		//lint:ignore SA1019 clients of before AttributesToDelete still send it
 		rig.WantCode(f.t, "DeleteVpcConfig of a running fleet", update(f, &appstream.UpdateFleetInput{DeleteVpcConfig: aws.Bool(true)}), inUse)
 	})
 	f.row(t, "AS-C09", func(f *studio) {
