@@ -105,7 +105,7 @@ var modules = map[string]string{
 	"github.com/aws/aws-sdk-go-v2":                   "the SigV4 signer to verify against; clients in demo and tests",
 	"github.com/aws/aws-sdk-go-v2/config":            "reads AWS profiles as every client does",
 	"github.com/aws/aws-sdk-go-v2/credentials":       "static keys for demo and tests",
-	"github.com/aws/aws-sdk-go-v2/service/appstream": "drives fleets and checks that real waiters accept their states; tests and demo",
+	"github.com/aws/aws-sdk-go-v2/service/appstream": "drives fleets and checks that real waiters accept their states, in tests",
 	"github.com/aws/aws-sdk-go-v2/service/ec2":       "the witness of the EC2 wire form; demo",
 	"github.com/aws/aws-sdk-go-v2/service/sts":       "the witness of the STS wire form",
 	"github.com/aws/smithy-go":                       "error codes as SDK clients see them",

@@ -17,7 +17,7 @@ import (
 )
 
 func demoCommand(st *state) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Show on the running system that groups block and admit what EC2 says",
 		Long: "Make a VPC with groups web and db and three instances through the public API, try real connections between them, " +
@@ -28,9 +28,11 @@ func demoCommand(st *state) *cobra.Command {
 			if err := mustBeRoot("demo"); err != nil {
 				return err
 			}
-			return demo(cmd.Context(), st)
+			return runShow(cmd.Context(), st, (*show).play)
 		},
 	}
+	cmd.AddCommand(demoFleetCommand(st))
+	return cmd
 }
 
 // show is one run of the demonstration.
@@ -42,7 +44,8 @@ type show struct {
 	made  int // probes
 }
 
-func demo(ctx context.Context, st *state) (err error) {
+// runShow makes a world, lets play probe it, and cleans up.
+func runShow(ctx context.Context, st *state, play func(*show, context.Context) error) (err error) {
 	s := &show{st: st}
 	if s.probe, err = newInside(); err != nil {
 		return err
@@ -54,7 +57,7 @@ func demo(ctx context.Context, st *state) (err error) {
 		return err
 	}
 	probes, stop := context.WithCancel(ctx)
-	err = s.play(probes)
+	err = play(s, probes)
 	stop()
 	fmt.Println("\nCleaning up.")
 	err = errors.Join(err, s.world.cleanUp(context.WithoutCancel(ctx)))

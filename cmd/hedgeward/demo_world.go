@@ -18,6 +18,7 @@ import (
 // demoWorld is what demo makes through the public API, and how it goes again.
 type demoWorld struct {
 	api    *ec2.Client
+	calls  fleetCalls
 	vpc    string
 	subnet string
 	undo   []func(context.Context) error // in order of making
@@ -34,7 +35,7 @@ func newDemoWorld(ctx context.Context, st *state) (*demoWorld, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the AWS profile: %w; is `hedgeward up` running on %s?", err, st.dir)
 	}
-	return &demoWorld{api: ec2.NewFromConfig(cfg)}, nil
+	return &demoWorld{api: ec2.NewFromConfig(cfg), calls: fleetCalls{cfg}}, nil
 }
 
 // later has f run at clean-up, before what was made earlier is taken down.

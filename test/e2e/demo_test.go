@@ -18,7 +18,15 @@ import (
 func TestDemoAgreesAndCleansUp(t *testing.T) {
 	t.Parallel()
 	s := rig.Shared(t)
-	out := s.Command(t, "demo")
+	for _, demo := range [][]string{{"demo"}, {"demo", "appstream"}} {
+		agrees(t, s, demo)
+	}
+}
+
+// agrees runs one demonstration.
+func agrees(t *testing.T, s *rig.Server, demo []string) {
+	t.Helper()
+	out := s.Command(t, demo...)
 	if !regexp.MustCompile(`(?m)^All \d\d+ probes agree with the specification\.$`).MatchString(out) {
 		t.Errorf("demo says\n%s", out)
 	}
