@@ -25,6 +25,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -67,10 +70,11 @@ func New(t testing.TB) *Rig {
 // NewWith makes a rig whose Config differs from the usual small one.
 func NewWith(t testing.TB, change func(*datapath.Config)) *Rig {
 	t.Helper()
+	sweepOnce.Do(sweep)
 	enter(t)
 	r := &Rig{t: t, policies: make(map[string]datapath.PolicyID), jiffy: jiffy(t)}
 	r.Config = datapath.Config{
-		Dir:           filepath.Join("/sys/fs/bpf", fmt.Sprintf("hedgeward_test_%d_%d", os.Getpid(), rigs.Add(1))),
+		Dir:           fmt.Sprintf("%s%d_%d", pinned, os.Getpid(), rigs.Add(1)),
 		MaxInterfaces: 16, MaxFlows: 4096, MaxTransitFlows: 256, MaxAddresses: 4096,
 		MaxPrefixes: 8192, MaxSteps: 1 << 17, MaxPolicies: 256, MaxClasses: 256,
 		Testing: true,
@@ -86,6 +90,23 @@ func NewWith(t testing.TB, change func(*datapath.Config)) *Rig {
 		}
 	})
 	return r
+}
+
+// pinned begins the names of what rigs pin. The process id follows.
+const pinned = "/sys/fs/bpf/hedgeward_test_"
+
+var sweepOnce sync.Once
+
+// sweep removes what test processes that were killed have left: their maps hold
+// memory until the machine is restarted.
+func sweep() {
+	left, _ := filepath.Glob(pinned + "*")
+	for _, dir := range left {
+		owner, _, _ := strings.Cut(strings.TrimPrefix(dir, pinned), "_")
+		if pid, err := strconv.Atoi(owner); err == nil && unix.Kill(pid, 0) == unix.ESRCH {
+			os.RemoveAll(dir)
+		}
+	}
 }
 
 // jiffy returns the unit of the programs' clock.
