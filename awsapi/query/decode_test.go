@@ -232,6 +232,10 @@ func TestLargeBody(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	f.Add("IpPermissions.1.IpRanges.1.CidrIp=10.0.0.0/8&IpPermissions.1.FromPort=22&GroupId=sg-1")
+	// As the AWS CLI, Terraform and a JavaScript SDK send them.
+	f.Add("Action=AuthorizeSecurityGroupIngress&Version=2016-11-15&GroupId=sg-0123456789abcdef0&IpPermissions.1.FromPort=22&IpPermissions.1.IpProtocol=tcp&IpPermissions.1.IpRanges.1.CidrIp=192.0.2.0%2F24&IpPermissions.1.ToPort=22")
+	f.Add("Action=AuthorizeSecurityGroupIngress&GroupId=sg-0123456789abcdef0&IpPermissions.1.FromPort=0&IpPermissions.1.Groups.1.GroupId=sg-0123456789abcdef1&IpPermissions.1.IpProtocol=-1&IpPermissions.1.ToPort=0&TagSpecification.1.ResourceType=security-group-rule&TagSpecification.1.Tag.1.Key=Name&TagSpecification.1.Tag.1.Value=a+b&Version=2016-11-15")
+	f.Add("IpPermissions.1.IpRanges=&IpPermissions.1.Groups=&IpPermissions.1.Ipv6Ranges.1.CidrIpv6=%3A%3A%2F0&IpPermissions.1.IpProtocol=icmpv6")
 	f.Add("IpPermissions.1=&IpPermissions.01.=%00&&=&.1=2")
 	f.Add("IpPermissions.9.Groups.1a.GroupId=1&IpPermissions.10.Groups=x&IpPermissions.1a=")
 	f.Fuzz(func(t *testing.T, body string) {
