@@ -26,6 +26,9 @@ type Datapath interface {
 	DeletePolicy(datapath.PolicyID) error
 	PutAddress(datapath.Address) error
 	DeleteAddress(vpc string, addr netip.Addr) error
+	DeletePrefix(vpc string, p netip.Prefix) error
+	SetRoutes(network string, routes []datapath.Route) error
+	SetUplink(ifindex int) error
 	Adopted() datapath.Adopted
 	Interfaces() ([]datapath.InterfaceStatus, error)
 }
@@ -35,6 +38,7 @@ type Driver interface {
 	Ensure(context.Context, instance.Spec, instance.Attach) error
 	Destroy(ctx context.Context, id string) error
 	Forget(id string) error
+	EnsureUplink(u instance.Uplink, attach func(device string, ifindex int) error) error
 	List() ([]instance.Found, error)
 }
 
@@ -46,6 +50,9 @@ type Config struct {
 	// it is not what was wanted.
 	Report func(ctx context.Context, id string, observed secgroup.InstanceState, detail string) error
 	Log    *slog.Logger
+	// Uplink is the way to the internet, without its routes. The zero Uplink's far
+	// end is the host's.
+	Uplink instance.Uplink
 	// Program returns the command that runs inside an instance as long as it
 	// does, none when empty. nil: none ever.
 	Program func(*feed.Instance) []string
@@ -66,6 +73,8 @@ type Agent struct {
 	interfaces map[string]*feed.Interface
 	addresses  map[feed.AddressKey]*feed.Address
 	owned      map[string]map[feed.AddressKey]struct{} // interface -> the addresses that are its
+	routes     map[string]*feed.Routes                 // by network
+	uplink     *instance.Uplink                        // as it was wanted last; nil: not yet
 	instances  map[string]*feed.Instance
 	attached   map[string]device       // interface -> its device; programs are on it
 	closed     map[string]closed       // interfaces that are no longer wanted, until their devices are gone
@@ -98,6 +107,7 @@ func New(cfg Config) (*Agent, error) {
 		groups: map[string]*feed.Group{}, interfaces: map[string]*feed.Interface{},
 		addresses: map[feed.AddressKey]*feed.Address{}, instances: map[string]*feed.Instance{},
 		owned:    map[string]map[feed.AddressKey]struct{}{},
+		routes:   map[string]*feed.Routes{},
 		attached: map[string]device{}, closed: map[string]closed{}, judged: map[string]*livePolicy{}, policies: map[string]*livePolicy{},
 		faults: map[string]error{}, redo: map[string]func() error{}, workers: map[string]*worker{},
 	}

@@ -38,6 +38,7 @@ func (a *Agent) Apply(d *feed.Delta) {
 	merge(a.groups, d.Groups)
 	rejudge := a.outdate(d.Groups)
 	a.mergeAddresses(d.Addresses)
+	merge(a.routes, d.Routes)
 	merge(a.instances, d.Instances)
 
 	for _, id := range attached {
@@ -65,6 +66,9 @@ func (a *Agent) Apply(d *feed.Delta) {
 			a.tellAddress(key, false)
 		}
 	}
+	for network := range d.Routes {
+		a.tellRoutes(network)
+	}
 	a.judgeAll(d, rejudge)
 	if turning {
 		for key, now := range d.Addresses {
@@ -75,6 +79,9 @@ func (a *Agent) Apply(d *feed.Delta) {
 	}
 	if first {
 		a.dropLeftovers()
+	}
+	if len(d.Interfaces)+len(d.Routes) > 0 {
+		a.bringUplink()
 	}
 	for id := range d.Instances {
 		a.work(id)
@@ -100,13 +107,17 @@ func (a *Agent) giversFirst(changed map[string]*feed.Interface) []string {
 			continue
 		}
 		was := a.interfaces[id]
-		if was != nil && slices.ContainsFunc(was.Addresses, func(p netip.Prefix) bool { return !slices.Contains(now.Addresses, p) }) {
+		if was != nil && (gives(was.Addresses, now.Addresses) || gives(was.Prefixes, now.Prefixes)) {
 			givers = append(givers, id)
 		} else {
 			others = append(others, id)
 		}
 	}
 	return append(givers, others...)
+}
+
+func gives(was, now []netip.Prefix) bool {
+	return slices.ContainsFunc(was, func(p netip.Prefix) bool { return !slices.Contains(now, p) })
 }
 
 // merge takes a delta's values into all; nil removes.
@@ -136,6 +147,7 @@ func (a *Agent) putInterface(id string) error {
 	}
 	spec := datapath.Interface{
 		ID: id, VPC: want.VPC, Network: want.Network, Device: dev.name, Ifindex: dev.index, MAC: mac,
+		Prefixes: want.Prefixes, Internet: want.Internet, Public: map[netip.Addr]netip.Addr{},
 		RouterAddresses: want.Gateways, VPCPrefixes: want.VPCPrefixes, SourceDestCheck: want.SourceDestCheck,
 	}
 	for _, p := range want.Addresses {
@@ -143,6 +155,9 @@ func (a *Agent) putInterface(id string) error {
 		if p.Addr().Is4() {
 			spec.Subnet = p.Masked()
 		}
+	}
+	for _, p := range want.Public {
+		spec.Public[p.Private] = p.Public
 	}
 	spec.Tracking.TCPEstablished = time.Duration(want.Tracking.TCPEstablished) * time.Second
 	spec.Tracking.UDP = time.Duration(want.Tracking.UDP) * time.Second
@@ -220,21 +235,28 @@ func (a *Agent) closedOf(instance string) []string {
 // tellAddress makes the datapath know who is behind an address, or that nobody
 // is. turning says that policies are about to change with its groups.
 func (a *Agent) tellAddress(key feed.AddressKey, turning bool) {
-	a.try("address "+key.Addr.String()+" in "+key.VPC, func() error {
+	a.try(fmt.Sprintf("address %s in %s", key, key.VPC), func() error {
 		want := a.addresses[key]
 		if want == nil {
-			err := a.cfg.Datapath.DeleteAddress(key.VPC, key.Addr)
+			err := a.forgetAddress(key)
 			if errors.Is(err, datapath.ErrNotFound) {
 				return nil // never told, or gone with its interface
 			}
 			return err
 		}
-		told := datapath.Address{VPC: key.VPC, Addr: key.Addr, Groups: want.Groups, Turning: turning}
+		told := datapath.Address{VPC: key.VPC, Addr: key.Addr, Bits: key.Bits, Groups: want.Groups, Turning: turning}
 		if want.Local && a.isAttached(want.Interface) {
 			told.Interface = want.Interface
 		}
 		return a.cfg.Datapath.PutAddress(told)
 	})
+}
+
+func (a *Agent) forgetAddress(key feed.AddressKey) error {
+	if key.Bits == 0 {
+		return a.cfg.Datapath.DeleteAddress(key.VPC, key.Addr)
+	}
+	return a.cfg.Datapath.DeletePrefix(key.VPC, netip.PrefixFrom(key.Addr, key.Bits))
 }
 
 // mergeAddresses takes a delta's addresses into all.
@@ -274,9 +296,14 @@ func (a *Agent) dropLeftovers() {
 		}
 	}
 	for _, left := range a.cfg.Datapath.Adopted().Addresses {
-		key := feed.AddressKey{VPC: left.VPC, Addr: left.Addr}
+		key := feed.AddressKey{VPC: left.VPC, Addr: left.Addr, Bits: left.Bits}
 		if a.addresses[key] == nil {
 			a.tellAddress(key, false)
+		}
+	}
+	for _, network := range a.cfg.Datapath.Adopted().Networks {
+		if a.routes[network] == nil {
+			a.tellRoutes(network)
 		}
 	}
 	a.destroyLeftovers()

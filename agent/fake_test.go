@@ -32,6 +32,9 @@ type strictKernel struct {
 	judged     []string                   // rules of every policy that SetPolicy put in force, in order
 	turning    map[feed.AddressKey]turn   // addresses that were put so
 	step       func()                     // called after every change, if set
+	routes     map[string][]datapath.Route
+	public     map[string]map[netip.Addr]netip.Addr // by interface
+	uplink     int
 }
 
 // turn is what an address holds for the policies up to one, and groups after it.
@@ -59,11 +62,12 @@ func newStrictKernel(t *testing.T) *strictKernel {
 	return &strictKernel{
 		t: t, policies: map[datapath.PolicyID]*policy.Policy{}, interfaces: map[string]*datapath.InterfaceStatus{},
 		addresses: map[feed.AddressKey]datapath.Address{}, owners: map[feed.AddressKey]string{},
-		turning: map[feed.AddressKey]turn{},
+		turning: map[feed.AddressKey]turn{}, routes: map[string][]datapath.Route{}, public: map[string]map[netip.Addr]netip.Addr{},
 	}
 }
 
 func (k *strictKernel) Attach(i datapath.Interface) error {
+	k.public[i.ID] = i.Public
 	maps.DeleteFunc(k.owners, func(_ feed.AddressKey, owner string) bool { return owner == i.ID })
 	for _, addr := range i.Addresses {
 		key := feed.AddressKey{VPC: i.VPC, Addr: addr}
@@ -121,7 +125,7 @@ func (k *strictKernel) PutAddress(a datapath.Address) error {
 	if a.Interface != "" && k.interfaces[a.Interface] == nil {
 		k.t.Errorf("PutAddress(%s) on %s, which is not attached", a.Addr, a.Interface)
 	}
-	key := feed.AddressKey{VPC: a.VPC, Addr: a.Addr}
+	key := feed.AddressKey{VPC: a.VPC, Addr: a.Addr, Bits: a.Bits}
 	if delete(k.turning, key); a.Turning {
 		k.turning[key] = turn{k.addresses[key].Groups, k.next}
 	}
@@ -136,6 +140,27 @@ func (k *strictKernel) DeleteAddress(vpc string, addr netip.Addr) error {
 		return fmt.Errorf("address %s %w", addr, datapath.ErrNotFound)
 	}
 	delete(k.addresses, key)
+	return nil
+}
+
+func (k *strictKernel) DeletePrefix(vpc string, p netip.Prefix) error {
+	key := feed.AddressKey{VPC: vpc, Addr: p.Addr(), Bits: p.Bits()}
+	if _, there := k.addresses[key]; !there {
+		return fmt.Errorf("prefix %s %w", p, datapath.ErrNotFound)
+	}
+	delete(k.addresses, key)
+	return nil
+}
+
+func (k *strictKernel) SetRoutes(network string, routes []datapath.Route) error {
+	if delete(k.routes, network); len(routes) > 0 {
+		k.routes[network] = routes
+	}
+	return nil
+}
+
+func (k *strictKernel) SetUplink(ifindex int) error {
+	k.uplink = ifindex
 	return nil
 }
 
@@ -172,6 +197,7 @@ func (k *strictKernel) rules(id string) string {
 type fakeDriver struct {
 	mu         sync.Mutex
 	broken     error
+	uplink     instance.Uplink
 	up         map[string][]string // instance -> interfaces that are up
 	ensuring   func()              // called by Ensure first
 	destroying func()              // called by Destroy first
@@ -180,6 +206,11 @@ type fakeDriver struct {
 
 func newFakeDriver() *fakeDriver {
 	return &fakeDriver{up: map[string][]string{}, changed: make(chan struct{}, 100)}
+}
+
+func (d *fakeDriver) EnsureUplink(u instance.Uplink, attach func(string, int) error) error {
+	d.uplink = u
+	return attach("uplink", 7)
 }
 
 func (d *fakeDriver) Ensure(_ context.Context, s instance.Spec, attach instance.Attach) error {

@@ -190,7 +190,7 @@ func (a *Agent) spec(want *feed.Instance) (instance.Spec, error) {
 			return spec, fmt.Errorf("interface %s: %w", id, err)
 		}
 		spec.Interfaces = append(spec.Interfaces, instance.Interface{
-			ID: id, DeviceIndex: ifc.DeviceIndex, MAC: mac, Addresses: ifc.Addresses, Gateways: ifc.Gateways,
+			ID: id, DeviceIndex: ifc.DeviceIndex, MAC: mac, Addresses: ifc.Addresses, Prefixes: ifc.Prefixes, Gateways: ifc.Gateways,
 		})
 	}
 	return spec, nil

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/hedgeward/hedgeward/datapath/internal/bpfobj"
 )
@@ -18,6 +19,7 @@ import (
 type Address struct {
 	VPC       string // the network
 	Addr      netip.Addr
+	Bits      int      // of the delegated prefix that begins at Addr and is meant whole: 28 or 80; 0: Addr alone
 	Interface string   // id, if attached on this host; "" if not
 	Groups    []string // ids; order and repetition do not matter
 
@@ -35,6 +37,60 @@ type Address struct {
 type place struct {
 	vpc  uint32
 	addr netip.Addr
+	bits int // see Address
+}
+
+// delegatedBits returns the length of the delegated prefixes of a family
+// (section 1.1).
+func delegatedBits(a netip.Addr) int {
+	if a.Is4() {
+		return 28
+	}
+	return 80
+}
+
+// sameAddress reports whether two places are of one address, as two networks see
+// it.
+func (p place) sameAddress(q place) bool { return p.addr == q.addr && p.bits == q.bits }
+
+func (p place) String() string {
+	if p.bits == 0 {
+		return p.addr.String()
+	}
+	return netip.PrefixFrom(p.addr, p.bits).String()
+}
+
+// Marks of bpf/layout.h.
+const (
+	delegates = 1 << 31 // in a record's network: some prefix is somebody's there
+	prefixKey = 1 << 31 // in a key's network: of a prefix
+	delegated = 1 << 31 // in an owner's id: of a prefix
+)
+
+// key returns the place's key in the addresses map.
+func (p place) key() bpfobj.HedgewardAddressKey {
+	key := addressKey(p.vpc, p.addr)
+	if p.bits != 0 {
+		key.Network |= prefixKey
+	}
+	return key
+}
+
+// placeOf is the place of a key.
+func placeOf(key bpfobj.HedgewardAddressKey) place {
+	p := place{vpc: key.Network &^ prefixKey >> 1, addr: addrOf(key.Addr.Word, familyOfNetwork(key.Network))}
+	if key.Network&prefixKey != 0 {
+		p.bits = delegatedBits(p.addr)
+	}
+	return p
+}
+
+// id returns an id as an owner's entry shows it.
+func (p place) id(local uint32) uint32 {
+	if p.bits != 0 {
+		local |= delegated
+	}
+	return local
 }
 
 // addressState is an entry of the addresses map. An address is there because an
@@ -49,16 +105,16 @@ type addressState struct {
 // write brings the entry of a place into the map: one write, so that a packet
 // sees the old owner and groups or the new ones.
 func (d *Datapath) write(p place, a addressState) error {
-	key := addressKey(p.vpc, p.addr)
+	key := p.key()
 	var value bpfobj.HedgewardOwner
 	if a.class != nil {
 		value.Class = a.class.id
 	}
 	if a.slot != nil {
-		value.Slot, value.Local = uint16(a.slot.number+1), a.local
+		value.Slot, value.Local = uint16(a.slot.number+1), p.id(a.local)
 	}
 	if err := d.HedgewardMaps.Addresses.Put(&key, &value); err != nil {
-		return fmt.Errorf("write address %s: %w", p.addr, asFull(err))
+		return fmt.Errorf("write address %s: %w", p, asFull(err))
 	}
 	return nil
 }
@@ -83,11 +139,14 @@ func (d *Datapath) putAddress(a Address) error {
 	if !a.Addr.IsValid() || a.Addr.Zone() != "" || a.Addr.Is4In6() {
 		return fmt.Errorf("not a plain address")
 	}
+	if a.Bits != 0 && (a.Bits != delegatedBits(a.Addr) || netip.PrefixFrom(a.Addr, a.Bits).Masked().Addr() != a.Addr) {
+		return fmt.Errorf("not a prefix of %d bits", delegatedBits(a.Addr))
+	}
 	vpc, err := d.names.number(vpcName, a.VPC)
 	if err != nil {
 		return err
 	}
-	p := place{vpc, a.Addr}
+	p := place{vpc, a.Addr, a.Bits}
 	old := d.addresses[p]
 	next := addressState{named: true}
 	if old.isOf(p) {
@@ -98,7 +157,7 @@ func (d *Datapath) putAddress(a Address) error {
 		if s == nil {
 			return fmt.Errorf("interface %s %w", a.Interface, ErrNotFound)
 		}
-		home := d.addresses[place{s.vpc, a.Addr}]
+		home := d.addresses[place{s.vpc, a.Addr, a.Bits}]
 		if home == nil || home.slot != s || next.slot != nil && next.slot != s {
 			return fmt.Errorf("not an address of interface %s", a.Interface)
 		}
@@ -143,6 +202,9 @@ func (d *Datapath) set(p place, next *addressState) {
 	if old := d.addresses[p]; old != nil && old.slot != nil {
 		delete(old.slot.places, p)
 	}
+	if p.bits != 0 {
+		d.countPrefix(p, next != nil)
+	}
 	if next == nil {
 		delete(d.addresses, p)
 		return
@@ -153,15 +215,49 @@ func (d *Datapath) set(p place, next *addressState) {
 	}
 }
 
+// countPrefix has the interfaces of a network look for prefixes while there are
+// any.
+func (d *Datapath) countPrefix(p place, there bool) {
+	was := d.addresses[p] != nil
+	switch {
+	case there && !was:
+		d.prefixes[p.vpc]++
+	case !there && was:
+		d.prefixes[p.vpc]--
+	default:
+		return
+	}
+	for _, s := range d.slots {
+		if s.vpc == p.vpc {
+			atomic.StoreUint32(&d.record(s.number).Vpc, d.networkOf(s))
+		}
+	}
+}
+
+// networkOf returns the network of an interface as its record has it.
+func (d *Datapath) networkOf(s *slot) uint32 {
+	if d.prefixes[s.vpc] > 0 {
+		return s.vpc | delegates
+	}
+	return s.vpc
+}
+
 // DeleteAddress forgets the groups of an address. One that is no attached
 // interface's becomes unknown: no route leads there.
-func (d *Datapath) DeleteAddress(vpc string, addr netip.Addr) error {
+func (d *Datapath) DeleteAddress(vpc string, addr netip.Addr) error { return d.forget(vpc, addr, 0) }
+
+// DeletePrefix is DeleteAddress for a delegated prefix.
+func (d *Datapath) DeletePrefix(vpc string, p netip.Prefix) error {
+	return d.forget(vpc, p.Addr(), p.Bits())
+}
+
+func (d *Datapath) forget(vpc string, addr netip.Addr, bits int) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	p := place{d.names.byName[vpcName+vpc], addr}
+	p := place{d.names.byName[vpcName+vpc], addr, bits}
 	a := d.addresses[p]
 	if a == nil || !a.named {
-		return fmt.Errorf("delete address %s of %s: %w", addr, vpc, ErrNotFound)
+		return fmt.Errorf("delete address %s of %s: %w", p, vpc, ErrNotFound)
 	}
 	next := *a
 	next.class, next.named = nil, false
@@ -169,7 +265,7 @@ func (d *Datapath) DeleteAddress(vpc string, addr netip.Addr) error {
 		next.slot, next.local = nil, 0
 	}
 	if err := d.settle(p, next); err != nil {
-		return fmt.Errorf("delete address %s of %s: %w", addr, vpc, err)
+		return fmt.Errorf("delete address %s of %s: %w", p, vpc, err)
 	}
 	return nil
 }
@@ -183,9 +279,9 @@ func (d *Datapath) settle(p place, next addressState) error {
 		}
 		d.set(p, &next)
 	} else {
-		key := addressKey(p.vpc, p.addr)
+		key := p.key()
 		if err := d.HedgewardMaps.Addresses.Delete(&key); err != nil {
-			return fmt.Errorf("delete address %s: %w", p.addr, err)
+			return fmt.Errorf("delete address %s: %w", p, err)
 		}
 		d.set(p, nil)
 	}
@@ -198,15 +294,15 @@ func (d *Datapath) settle(p place, next addressState) error {
 // own makes an address a local interface's. It keeps its groups and, if it was
 // the interface's before, its id; flows of another owner's time have another id
 // and are found by nobody.
-func (d *Datapath) own(s *slot, addr netip.Addr) (local uint32, err error) {
-	p := place{s.vpc, addr}
+func (d *Datapath) own(s *slot, addr netip.Addr, bits int) (local uint32, err error) {
+	p := place{s.vpc, addr, bits}
 	next := addressState{slot: s}
 	if old := d.addresses[p]; old != nil {
 		if old.slot == s {
 			return old.local, nil
 		}
 		if old.isOf(p) {
-			return 0, fmt.Errorf("address %s is interface %s's", addr, old.slot.id)
+			return 0, fmt.Errorf("address %s is interface %s's", p, old.slot.id)
 		}
 		next.class, next.named = old.class, old.named
 	}
@@ -229,7 +325,7 @@ func (d *Datapath) own(s *slot, addr netip.Addr) (local uint32, err error) {
 func (d *Datapath) disown(p place) error {
 	s, id := d.addresses[p].slot, d.addresses[p].local
 	for _, q := range slices.Collect(maps.Keys(s.places)) {
-		if q.addr != p.addr {
+		if !q.sameAddress(p) {
 			continue
 		}
 		next := *d.addresses[q]
@@ -262,11 +358,11 @@ func (d *Datapath) move(s *slot, network uint32) (left []place, err error) {
 	}
 	left = d.owned(s)
 	for _, p := range left {
-		to := place{network, p.addr}
+		to := place{network, p.addr, p.bits}
 		next := addressState{slot: s, local: d.addresses[p].local}
 		if old := d.addresses[to]; old != nil {
 			if old.isOf(to) {
-				return nil, fmt.Errorf("address %s is interface %s's", p.addr, old.slot.id)
+				return nil, fmt.Errorf("address %s is interface %s's", p, old.slot.id)
 			}
 			next.class, next.named = old.class, old.named
 		}
@@ -292,7 +388,7 @@ func (d *Datapath) leave(p place) error {
 }
 
 func (d *Datapath) adoptAddresses() error {
-	d.addresses = make(map[place]*addressState)
+	d.addresses, d.prefixes = make(map[place]*addressState), make(map[uint32]int)
 	bySlot := make(map[uint32]*slot)
 	for _, s := range d.slots {
 		bySlot[s.number] = s
@@ -301,13 +397,13 @@ func (d *Datapath) adoptAddresses() error {
 	var value bpfobj.HedgewardOwner
 	it := d.HedgewardMaps.Addresses.Iterate()
 	for it.Next(&key, &value) {
-		a := &addressState{class: d.classIDs[value.Class], local: value.Local}
+		a := &addressState{class: d.classIDs[value.Class], local: value.Local &^ delegated}
 		if value.Slot != 0 {
 			a.slot = bySlot[uint32(value.Slot)-1]
 		}
 		// Whether it was named is not kept. Taking it as named is safe: who
 		// reconciles deletes what nobody wants.
-		p := place{key.Network >> 1, addrOf(key.Addr.Word, familyOfNetwork(key.Network))}
+		p := placeOf(key)
 		a.named = a.class != nil || !a.isOf(p)
 		if a.class != nil {
 			a.class.refs++

@@ -41,8 +41,11 @@ const (
 )
 
 func (d *Datapath) program(h hook) *ebpf.Program {
-	if h.name == bpfobj.HedgewardProgFromInstance {
+	switch h.name {
+	case bpfobj.HedgewardProgFromInstance:
 		return d.progs.FromInstance
+	case bpfobj.HedgewardProgFromInternet:
+		return d.progs.FromInternet
 	}
 	return d.progs.ToInstance
 }
@@ -55,20 +58,27 @@ func (d *Datapath) pin(id string, h hook) string {
 // without a gap.
 func (d *Datapath) link(id string, ifindex int) error {
 	for _, h := range hooks {
-		err := link.ErrNotSupported
-		if d.cfg.Attach != AttachClsact {
-			err = d.linkTCX(id, ifindex, h)
+		if err := d.linkHook(id, ifindex, h); err != nil {
+			return err
 		}
-		if errors.Is(err, link.ErrNotSupported) && d.cfg.Attach != AttachTCX {
-			if err = linkClsact(ifindex, h, d.program(h)); err == nil {
-				err = d.unpin(id, h) // of an earlier process that used tcx
-			}
-		} else if err == nil {
-			err = unlinkClsact(ifindex, h)
+	}
+	return nil
+}
+
+func (d *Datapath) linkHook(id string, ifindex int, h hook) error {
+	err := link.ErrNotSupported
+	if d.cfg.Attach != AttachClsact {
+		err = d.linkTCX(id, ifindex, h)
+	}
+	if errors.Is(err, link.ErrNotSupported) && d.cfg.Attach != AttachTCX {
+		if err = linkClsact(ifindex, h, d.program(h)); err == nil {
+			err = d.unpin(id, h) // of an earlier process that used tcx
 		}
-		if err != nil {
-			return fmt.Errorf("attach %s: %w", h.name, err)
-		}
+	} else if err == nil {
+		err = unlinkClsact(ifindex, h)
+	}
+	if err != nil {
+		return fmt.Errorf("attach %s: %w", h.name, err)
 	}
 	return nil
 }
@@ -245,8 +255,16 @@ func Remove(dir string) (removed []string, err error) {
 	return removed, errors.Join(errs...)
 }
 
-// pinnedDevices returns the devices of the interfaces of a pinned datapath.
+// pinnedDevices returns the devices of a pinned datapath: of its interfaces and of
+// the uplink.
 func pinnedDevices(dir string) (out []int) {
+	if m, err := ebpf.LoadPinnedMap(filepath.Join(dir, bpfobj.HedgewardMapUplink), nil); err == nil {
+		var ifindex uint32
+		if m.Lookup(uint32(0), &ifindex) == nil && ifindex != 0 {
+			out = append(out, int(ifindex))
+		}
+		m.Close()
+	}
 	m, err := ebpf.LoadPinnedMap(filepath.Join(dir, bpfobj.HedgewardMapSlots), nil)
 	if err != nil {
 		return nil

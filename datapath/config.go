@@ -35,6 +35,8 @@ type Config struct {
 	MaxPairs        int // 262144 between interfaces of this host, 128 bytes each, allocated at once
 	MaxTransitFlows int // 65536, flows that an interface forwards for others
 	MaxAddresses    int // 262144
+	MaxPublic       int // 32768 public addresses and prefixes
+	MaxWays         int // 65536 routes, over all networks that one leads to the internet from
 	MaxPrefixes     int // 262144, over all policies
 	MaxSteps        int // 2097152, 8 bytes each, over all policies
 	MaxPolicies     int // 8192, those being replaced included
@@ -63,6 +65,8 @@ func (c Config) withDefaults() Config {
 	set(&c.MaxPairs, 256<<10)
 	set(&c.MaxTransitFlows, 64<<10)
 	set(&c.MaxAddresses, 256<<10)
+	set(&c.MaxPublic, 32<<10)
+	set(&c.MaxWays, 64<<10)
 	set(&c.MaxPrefixes, 256<<10)
 	set(&c.MaxSteps, 2<<20)
 	set(&c.MaxPolicies, 8192)

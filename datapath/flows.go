@@ -39,7 +39,7 @@ type entry struct {
 	remotePort uint16
 	remote     [4]uint32
 	remoteID   uint32    // instead of remote, if both are interfaces of this host
-	far        [4]uint32 // instead of the local id's address, for forwarded traffic
+	far        [4]uint32 // instead of the local id's address, for ids without one
 }
 
 func ofFlow(k *bpfobj.HedgewardFlowKey) entry {
@@ -117,7 +117,7 @@ func (t *tables) eachEnd(f func(entry, *bpfobj.HedgewardFlow) bool) error {
 // localOwner says whose flows carry an id.
 type localOwner struct {
 	record *bpfobj.HedgewardInterface
-	addr   netip.Addr // invalid for the id of forwarded traffic
+	addr   netip.Addr // invalid for the id of forwarded traffic and of a delegated prefix
 }
 
 // locals returns who has which id now.
@@ -131,8 +131,11 @@ func (t *tables) locals() (map[uint32]localOwner, error) {
 	it := t.HedgewardMaps.Addresses.Iterate()
 	for it.Next(&key, &value) {
 		if value.Slot != 0 {
-			addr := addrOf(key.Addr.Word, familyOfNetwork(key.Network))
-			out[value.Local] = localOwner{t.record(uint32(value.Slot) - 1), addr}
+			owner := localOwner{record: t.record(uint32(value.Slot) - 1)}
+			if p := placeOf(key); p.bits == 0 {
+				owner.addr = p.addr
+			}
+			out[value.Local&^delegated] = owner
 		}
 	}
 	if err := it.Err(); err != nil {

@@ -3,6 +3,7 @@
 package datapath
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"math/bits"
@@ -33,6 +34,16 @@ type Interface struct {
 
 	// Addresses are all addresses of the interface, the primary ones first.
 	Addresses []netip.Addr
+
+	// Prefixes are delegated: every address in them is the interface's. IPv4 /28,
+	// IPv6 /80.
+	Prefixes []netip.Prefix
+
+	// Public are the public IPv4 addresses that stand for addresses of the
+	// interface, by those; Internet makes its IPv6 addresses and prefixes public,
+	// too (section 1.11).
+	Public   map[netip.Addr]netip.Addr
+	Internet bool
 
 	// RouterAddresses are the subnet's router, at most one per family. It
 	// answers echo, and nobody else may speak for it.
@@ -68,6 +79,7 @@ type slot struct {
 	vpc    uint32             // number of its network
 	self   uint32             // id of transit traffic in flow keys
 	places map[place]struct{} // that lead to it: its addresses in its network, and in others
+	public map[place]publicState
 
 	allowance *allowance // of its instance
 }
@@ -93,6 +105,14 @@ func (d *Datapath) Attach(i Interface) error {
 	return nil
 }
 
+// has reports whether a place is of an address or a prefix of the interface.
+func (i *Interface) has(p place) bool {
+	if p.bits == 0 {
+		return slices.Contains(i.Addresses, p.addr)
+	}
+	return slices.Contains(i.Prefixes, netip.PrefixFrom(p.addr, p.bits))
+}
+
 func (i *Interface) validate() error {
 	switch {
 	case i.ID == "" || len(i.ID) > maxName || strings.ContainsAny(i.ID, "./"):
@@ -105,6 +125,16 @@ func (i *Interface) validate() error {
 		return fmt.Errorf("no device")
 	case len(i.VPCPrefixes) > vpcPrefixes:
 		return fmt.Errorf("%d VPC prefixes, at most %d are possible", len(i.VPCPrefixes), vpcPrefixes)
+	}
+	for _, p := range i.Prefixes {
+		if p.Bits() != delegatedBits(p.Addr()) || p != p.Masked() || p.Addr().Is4In6() {
+			return fmt.Errorf("%s is no prefix to delegate", p)
+		}
+	}
+	for private, public := range i.Public {
+		if !private.Is4() || !public.Is4() || !slices.Contains(i.Addresses, private) {
+			return fmt.Errorf("%s cannot stand for %s", public, private)
+		}
 	}
 	for _, a := range slices.Concat(i.Addresses, i.RouterAddresses) {
 		if !a.IsValid() || a.Zone() != "" || a.Is4In6() {
@@ -139,7 +169,7 @@ func (d *Datapath) attach(i *Interface) error {
 	}
 
 	rec := bpfobj.HedgewardInterface{
-		Flags: interfaceUsed, Ifindex: uint32(i.Ifindex), Vpc: vpc, Self: s.self,
+		Flags: interfaceUsed, Ifindex: uint32(i.Ifindex), Self: s.self,
 		Timeout: d.timeouts(i), Allowance: s.allowance.number,
 	}
 	if i.SourceDestCheck {
@@ -176,15 +206,23 @@ func (d *Datapath) attach(i *Interface) error {
 	if err != nil {
 		return err
 	}
+	if err := d.unpublish(s, i); err != nil {
+		return err
+	}
 	for _, p := range d.owned(s) {
-		if !slices.Contains(i.Addresses, p.addr) {
+		if !i.has(p) {
 			if err := d.disown(p); err != nil {
 				return err
 			}
 		}
 	}
+	for _, p := range i.Prefixes {
+		if _, err := d.own(s, p.Addr(), p.Bits()); err != nil {
+			return err
+		}
+	}
 	for _, a := range slices.Backward(i.Addresses) {
-		local, err := d.own(s, a)
+		local, err := d.own(s, a, 0)
 		if err != nil {
 			return err
 		}
@@ -194,6 +232,10 @@ func (d *Datapath) attach(i *Interface) error {
 			rec.Addr6.Word, rec.Local6 = words(a), local
 		}
 	}
+	if err := d.publish(s, i.publics(d, s)); err != nil {
+		return err
+	}
+	rec.Vpc = d.networkOf(s)
 	now := d.record(s.number)
 	if old := now.Ifindex; old != 0 && old != rec.Ifindex {
 		if err := d.unlink(s.id, int(old)); err != nil {
@@ -284,7 +326,7 @@ func (d *Datapath) takeSlot(i *Interface, vpc uint32) (*slot, error) {
 	if n := slices.Index(d.freeSlots, first); n >= 0 {
 		at = n
 	}
-	s := &slot{id: i.ID, number: d.freeSlots[at], vpc: vpc, self: self, places: make(map[place]struct{})}
+	s := &slot{id: i.ID, number: d.freeSlots[at], vpc: vpc, self: self, places: make(map[place]struct{}), public: make(map[place]publicState)}
 	if err := d.zeroCounters(s.number); err != nil {
 		return nil, err
 	}
@@ -319,6 +361,9 @@ func (d *Datapath) detach(s *slot) error {
 	rec := d.record(s.number)
 	old := PolicyID(atomic.SwapUint32(&rec.Policy, 0))
 	if err := d.unlink(s.id, int(rec.Ifindex)); err != nil {
+		return err
+	}
+	if err := d.unpublish(s, &Interface{}); err != nil {
 		return err
 	}
 	for _, p := range d.owned(s) {
@@ -360,7 +405,7 @@ func (d *Datapath) adopt() (err error) {
 	taken := make(map[uint32]bool)
 	d.used(func(number uint32, rec *bpfobj.HedgewardInterface) {
 		id := goString(rec.Id[:])
-		d.slots[id] = &slot{id: id, number: number, vpc: rec.Vpc, self: rec.Self, places: make(map[place]struct{})}
+		d.slots[id] = &slot{id: id, number: number, vpc: rec.Vpc &^ delegates, self: rec.Self, places: make(map[place]struct{}), public: make(map[place]publicState)}
 		d.adoptShare(d.slots[id], rec)
 		taken[number] = true
 	})
@@ -381,12 +426,16 @@ func (d *Datapath) adopt() (err error) {
 	if err := d.adoptClasses(); err != nil {
 		return err
 	}
-	return d.adoptAddresses()
+	if err := d.adoptAddresses(); err != nil {
+		return err
+	}
+	return d.adoptInternet()
 }
 
 // Adopted is what Open found in force.
 type Adopted struct {
 	Interfaces []string  // ids, sorted
+	Networks   []string  // with routes to the internet, sorted
 	Addresses  []Address // with the groups they were put in, if any
 }
 
@@ -401,8 +450,12 @@ func (d *Datapath) Adopted() Adopted {
 		out.Interfaces = append(out.Interfaces, id)
 	}
 	slices.Sort(out.Interfaces)
+	for network := range d.ways {
+		out.Networks = append(out.Networks, d.vpcOf(network))
+	}
+	slices.Sort(out.Networks)
 	for p, a := range d.addresses {
-		addr := Address{VPC: d.vpcOf(p.vpc), Addr: p.addr}
+		addr := Address{VPC: d.vpcOf(p.vpc), Addr: p.addr, Bits: p.bits}
 		if a.slot != nil {
 			addr.Interface = a.slot.id
 		}
@@ -415,7 +468,7 @@ func (d *Datapath) Adopted() Adopted {
 		if c := strings.Compare(a.VPC, b.VPC); c != 0 {
 			return c
 		}
-		return a.Addr.Compare(b.Addr)
+		return cmp.Or(a.Addr.Compare(b.Addr), cmp.Compare(a.Bits, b.Bits))
 	})
 	return out
 }

@@ -32,6 +32,9 @@ type Datapath struct {
 	slots     map[string]*slot // by interface id
 	freeSlots []uint32         // ascending from the end: the last is the lowest
 	addresses map[place]*addressState
+	prefixes  map[uint32]int    // delegated ones, by network
+	publics   map[place]*slot   // public addresses, in network 0
+	ways      map[uint32]routes // to the internet and where it ends, by network
 	classes   map[string]*class // by their groups, see classKey
 	classIDs  map[uint16]*class
 	policies  map[PolicyID]*installed
@@ -106,6 +109,10 @@ func (d *Datapath) load() error {
 		bpfobj.HedgewardMapClassRows:    c.MaxPolicies*4 + c.MaxAddresses,
 		bpfobj.HedgewardMapSteps:        c.MaxSteps,
 		bpfobj.HedgewardMapAddresses:    c.MaxAddresses,
+		bpfobj.HedgewardMapPublics:      c.MaxPublic,
+		bpfobj.HedgewardMapPublished:    c.MaxPublic,
+		bpfobj.HedgewardMapWays:         c.MaxWays,
+		bpfobj.HedgewardMapUplink:       1,
 		bpfobj.HedgewardMapFlows:        c.MaxFlows,
 		bpfobj.HedgewardMapPairs:        c.MaxPairs,
 		bpfobj.HedgewardMapFlowsTransit: c.MaxTransitFlows,

@@ -53,7 +53,18 @@ func (d *Datapath) RunProgram(dir flow.Direction, ifindex int, frame []byte, seg
 	if !d.cfg.Testing {
 		return ProgramRun{}, errors.New("run a program: the datapath was not opened for testing")
 	}
-	prog := d.Program(dir)
+	return runFrame(d.Program(dir), ifindex, frame, segments)
+}
+
+// RunFromInternet is RunProgram for a frame that comes in by the uplink.
+func (d *Datapath) RunFromInternet(frame []byte) (ProgramRun, error) {
+	if !d.cfg.Testing {
+		return ProgramRun{}, errors.New("run a program: the datapath was not opened for testing")
+	}
+	return runFrame(d.progs.FromInternet, 1, frame, 1)
+}
+
+func runFrame(prog *ebpf.Program, ifindex int, frame []byte, segments int) (ProgramRun, error) {
 	in := skbuff{Ifindex: uint32(ifindex)}
 	if segments > 1 {
 		in.GSOSegments, in.GSOSize = uint32(segments), 1448

@@ -19,11 +19,12 @@ type Delta struct {
 	Interfaces map[string]*Interface
 	Groups     map[string]*Group
 	Addresses  map[AddressKey]*Address
+	Routes     map[string]*Routes // by network
 }
 
 // Empty reports whether nothing changed but the revision.
 func (d *Delta) Empty() bool {
-	return len(d.Instances)+len(d.Interfaces)+len(d.Groups)+len(d.Addresses) == 0
+	return len(d.Instances)+len(d.Interfaces)+len(d.Groups)+len(d.Addresses)+len(d.Routes) == 0
 }
 
 // Instance is one instance of the host and the state it is in on its way to the
@@ -50,7 +51,10 @@ type Interface struct {
 	DeviceIndex     int
 	MAC             string
 	Addresses       []netip.Prefix // primary IPv4 first, then IPv6; with the subnet's length
+	Prefixes        []netip.Prefix // delegated: every address in them is the interface's
 	Gateways        []netip.Addr   // the VPC router in the subnet, one per family
+	Internet        bool           // the VPC has an internet gateway: IPv6 addresses are public
+	Public          []Public       // what stands for IPv4 addresses on the internet; none without a gateway
 	VPCPrefixes     []netip.Prefix // what the VPC router can route
 	SourceDestCheck bool
 	Tracking        secgroup.Tracking // zero fields: the defaults
@@ -63,11 +67,35 @@ type Group struct {
 	Rules policy.Source
 }
 
-// AddressKey names an address as some interfaces of the host see it: VPCs may
+// Public is a public IPv4 address and the private one that it stands for.
+type Public struct{ Public, Private netip.Addr }
+
+// Routes say which destinations of a network that no interface has are on the
+// internet. A network without any is told none.
+type Routes struct {
+	Routes []Route // sorted, no two for one block: the longest that covers a destination decides
+}
+
+// Route is one way.
+type Route struct {
+	Prefix   netip.Prefix
+	Internet bool // to the internet gateway; otherwise nowhere
+}
+
+// AddressKey names an address, or a delegated prefix, as some interfaces of the host see it: VPCs may
 // overlap.
 type AddressKey struct {
 	VPC  string // id of the VPC; of the route table for interfaces in subnets that are tied to one
 	Addr netip.Addr
+	Bits int // of a delegated prefix that begins at Addr; 0: the address alone
+}
+
+// String returns the address or the prefix.
+func (k AddressKey) String() string {
+	if k.Bits == 0 {
+		return k.Addr.String()
+	}
+	return netip.PrefixFrom(k.Addr, k.Bits).String()
 }
 
 // Address is an address that the host's interfaces or rules need to know.

@@ -26,6 +26,8 @@ type Host struct {
 	listed     map[string]string       // interface -> the instance that was told to have it
 
 	networks networks // of the host's interfaces
+	routes   map[string]*Routes
+	elastic  map[string]string // Elastic IP address -> interface that it stands for
 
 	uses    count  // group -> how many of the host's interfaces carry it
 	names   count  // group -> how many of the used groups' rules name it
@@ -37,7 +39,7 @@ func NewHost(name string) *Host {
 	return &Host{
 		name: name, instances: map[string]*Instance{}, interfaces: map[string]*Interface{},
 		groups: map[string]*Group{}, addresses: map[AddressKey]*Address{}, owned: map[string][]AddressKey{},
-		listed: map[string]string{}, networks: networks{},
+		listed: map[string]string{}, networks: networks{}, routes: map[string]*Routes{}, elastic: map[string]string{},
 		uses: count{}, names: count{}, retired: keyset{},
 	}
 }
@@ -53,7 +55,7 @@ func NewHost(name string) *Host {
 func (h *Host) Update(snap *model.Snapshot, changed map[model.Ref]struct{}, all bool) *Delta {
 	d := &Delta{
 		Revision: snap.Revision, Instances: map[string]*Instance{}, Interfaces: map[string]*Interface{},
-		Groups: map[string]*Group{}, Addresses: map[AddressKey]*Address{},
+		Groups: map[string]*Group{}, Addresses: map[AddressKey]*Address{}, Routes: map[string]*Routes{},
 	}
 	instances, interfaces, groups := h.touched(snap, changed, all)
 	trim := h.retired
@@ -98,6 +100,7 @@ func (h *Host) Update(snap *model.Snapshot, changed map[model.Ref]struct{}, all 
 	}
 	if reached {
 		h.addKnown(snap, interfaces)
+		h.updateRoutes(snap, d)
 	}
 	h.updateAddresses(snap, interfaces, d)
 	return d
@@ -107,7 +110,7 @@ func (h *Host) Update(snap *model.Snapshot, changed map[model.Ref]struct{}, all 
 func reroutes(changed map[model.Ref]struct{}) bool {
 	for ref := range changed {
 		switch ref.Kind {
-		case model.Peerings, model.RouteTables, model.VPCs:
+		case model.Peerings, model.RouteTables, model.VPCs, model.InternetGateways:
 			return true
 		}
 	}
@@ -150,6 +153,9 @@ func (h *Host) touched(snap *model.Snapshot, changed map[model.Ref]struct{}, all
 			instance(i.ID)
 		}
 		h.addKnown(snap, interfaces)
+		for e := range snap.ElasticIPs.All() {
+			h.associated(snap, e.ID)
+		}
 		for id := range h.uses { // a used group that was missing may be there now
 			groups.add(id)
 		}
@@ -190,6 +196,14 @@ func (h *Host) touched(snap *model.Snapshot, changed map[model.Ref]struct{}, all
 				if at[network{ref.ID, vpc}] > 0 {
 					h.addLocal(vpc, interfaces)
 				}
+			}
+		case model.ElasticIPs:
+			now, was := h.associated(snap, ref.ID)
+			interfaces.add(now)
+			interfaces.add(was)
+		case model.InternetGateways: // which VPC it left is not said
+			for id := range h.interfaces {
+				interfaces.add(id)
 			}
 		case model.VPCs, model.Subnets:
 			for id, ifc := range h.interfaces {
@@ -256,21 +270,21 @@ func (h *Host) iface(snap *model.Snapshot, id string) *Interface {
 	if row.Tracking != nil {
 		out.Tracking = *row.Tracking
 	}
-	add := func(block netip.Prefix, addrs []netip.Addr) {
+	add := func(block netip.Prefix, addrs []netip.Addr, prefixes []netip.Prefix) {
 		for _, a := range addrs {
 			out.Addresses = append(out.Addresses, netip.PrefixFrom(a, block.Bits()))
 		}
-		if len(addrs) > 0 && !subnet.NoRouter {
+		out.Prefixes = append(out.Prefixes, prefixes...)
+		if len(addrs)+len(prefixes) > 0 && !subnet.NoRouter {
 			out.Gateways = append(out.Gateways, block.Masked().Addr().Next())
 		}
 	}
-	add(subnet.CIDR, row.Addresses)
+	add(subnet.CIDR, row.Addresses, row.Prefixes)
 	if subnet.IPv6 != nil {
-		add(subnet.IPv6.Prefix, row.IPv6)
+		add(subnet.IPv6.Prefix, row.IPv6, row.IPv6Prefixes)
 	}
-	for _, block := range slices.Concat(vpc.CIDRs, vpc.IPv6) {
-		out.VPCPrefixes = append(out.VPCPrefixes, block.Prefix)
-	}
+	out.VPCPrefixes = blocks(vpc)
+	out.Internet, out.Public = public(snap, row)
 	return out
 }
 

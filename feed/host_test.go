@@ -128,6 +128,9 @@ func mutateRoutes(rng *rand.Rand, tx *model.Tx) {
 			to := netip.PrefixFrom(addressIn(other, rng.IntN(2), 10+2*rng.IntN(4)), bits).Masked()
 			t.Routes = append(t.Routes, secgroup.Route{Destination: to, Peering: fmt.Sprint("pcx-", rng.IntN(8)/7)})
 		}
+		if rng.IntN(2) == 0 {
+			t.Routes = append(t.Routes, secgroup.Route{Destination: netip.MustParsePrefix("0.0.0.0/0"), Gateway: fmt.Sprint("igw-", rng.IntN(2))})
+		}
 		for _, subnet := range []string{fmt.Sprint("subnet-", v), fmt.Sprint("subnet-", v, "-further")} {
 			if tied, explicit := tx.RouteTableOf(subnet, vpc); rng.IntN(2) == 0 && (!explicit || tied.ID == table) {
 				t.Subnets = append(t.Subnets, secgroup.RouteAssociation{ID: subnet, Subnet: subnet})
@@ -143,6 +146,10 @@ func mutate(rng *rand.Rand, tx *model.Tx) {
 	vpc, groupID := fmt.Sprint("vpc-", v), func() string { return fmt.Sprintf("sg-%d-%d", v, rng.IntN(4)) }
 	if rng.IntN(6) == 0 {
 		mutateRoutes(rng, tx)
+		return
+	}
+	if rng.IntN(4) == 0 {
+		mutateInternet(rng, tx)
 		return
 	}
 	list := func() string { return fmt.Sprint("pl-", rng.IntN(3)) }
@@ -212,10 +219,11 @@ type told struct {
 	Interfaces map[string]*Interface
 	Groups     map[string]*Group
 	Addresses  map[AddressKey]*Address
+	Routes     map[string]*Routes
 }
 
 func newTold() *told {
-	return &told{map[string]*Instance{}, map[string]*Interface{}, map[string]*Group{}, map[AddressKey]*Address{}}
+	return &told{map[string]*Instance{}, map[string]*Interface{}, map[string]*Group{}, map[AddressKey]*Address{}, map[string]*Routes{}}
 }
 
 func merge[K comparable, V any](into, d map[K]*V) {
@@ -230,6 +238,7 @@ func (t *told) take(d *Delta) {
 	merge(t.Interfaces, d.Interfaces)
 	merge(t.Groups, d.Groups)
 	merge(t.Addresses, d.Addresses)
+	merge(t.Routes, d.Routes)
 }
 
 // listed returns how many entries of prefix lists a receiver knows.
@@ -261,7 +270,8 @@ func TestFollowingEqualsBeingToldAnew(t *testing.T) {
 	most := 0    // addresses with groups that the host was told of at one time
 	entries := 0 // of prefix lists, likewise
 	far := 0     // addresses of another VPC than the network that sees them, likewise
-	for step := range 400 {
+	out := seen{}
+	for step := range 600 {
 		w.change(func(tx *model.Tx) {
 			for range 1 + rng.IntN(3) {
 				mutate(rng, tx)
@@ -275,6 +285,7 @@ func TestFollowingEqualsBeingToldAnew(t *testing.T) {
 			t.Fatal(err)
 		}
 		drain(follower, host, snap, changed, all || rng.IntN(20) == 0)
+		out.look(follower)
 		named, peered := 0, 0
 		for key, a := range follower.Addresses {
 			named += len(a.Groups)
@@ -290,7 +301,7 @@ func TestFollowingEqualsBeingToldAnew(t *testing.T) {
 			t.Fatalf("step %d: a follower (+) differs from one told anew (-):\n%s", step, d)
 		}
 	}
-	if most == 0 || entries == 0 || far == 0 {
+	if most == 0 || entries == 0 || far == 0 || out != (seen{true, true, true, true}) {
 		t.Error("the walk never told the host anything: it tests nothing")
 	}
 }
@@ -314,7 +325,7 @@ func TestNamesArriveBeforeAndLeaveAfter(t *testing.T) {
 		tx.Interfaces.Put(&secgroup.Interface{ID: "eni-web", VPC: "vpc-0", Subnet: "subnet-0", Groups: []string{"sg-web"}, Addresses: []netip.Addr{member}})
 	})
 	h := NewHost("here")
-	if d := h.Update(w.model.Snapshot(), nil, true); d.Addresses[AddressKey{"vpc-0", member}] != nil {
+	if d := h.Update(w.model.Snapshot(), nil, true); d.Addresses[AddressKey{VPC: "vpc-0", Addr: member}] != nil {
 		t.Error("the host is told of an address that no rule of its needs")
 	}
 	setRules := func(rules []secgroup.Rule) *Delta {
@@ -322,15 +333,15 @@ func TestNamesArriveBeforeAndLeaveAfter(t *testing.T) {
 		return h.Update(w.model.Snapshot(), map[model.Ref]struct{}{{Kind: model.Groups, ID: "sg-db"}: {}}, false)
 	}
 	d := setRules(rule("sg-web"))
-	if a := d.Addresses[AddressKey{"vpc-0", member}]; a == nil || !slices.Equal(a.Groups, []string{"sg-web"}) || d.Groups["sg-db"] == nil {
+	if a := d.Addresses[AddressKey{VPC: "vpc-0", Addr: member}]; a == nil || !slices.Equal(a.Groups, []string{"sg-web"}) || d.Groups["sg-db"] == nil {
 		t.Errorf("naming a group tells %+v of its member, rules %v; want both in one delta", a, d.Groups)
 	}
 	d = setRules(nil)
-	if _, gone := d.Addresses[AddressKey{"vpc-0", member}]; gone || !h.Pending() {
+	if _, gone := d.Addresses[AddressKey{VPC: "vpc-0", Addr: member}]; gone || !h.Pending() {
 		t.Error("the member went together with the rule that named it; it must go after")
 	}
 	d = h.Update(w.model.Snapshot(), nil, false)
-	if a, gone := d.Addresses[AddressKey{"vpc-0", member}]; !gone || a != nil || h.Pending() {
+	if a, gone := d.Addresses[AddressKey{VPC: "vpc-0", Addr: member}]; !gone || a != nil || h.Pending() {
 		t.Errorf("the next delta says %v of the member, pending %v; want it gone", d.Addresses, h.Pending())
 	}
 }

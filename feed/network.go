@@ -77,7 +77,14 @@ func (n networks) views(snap *model.Snapshot, row *secgroup.Interface) []view {
 		for _, addrs := range [][]netip.Addr{row.Addresses, row.IPv6} {
 			for _, a := range addrs {
 				if reached(a) {
-					out = append(out, view{AddressKey{at.ID, a}, named})
+					out = append(out, view{AddressKey{VPC: at.ID, Addr: a}, named})
+				}
+			}
+		}
+		for _, prefixes := range [][]netip.Prefix{row.Prefixes, row.IPv6Prefixes} {
+			for _, p := range prefixes {
+				if reached(p.Addr()) {
+					out = append(out, view{AddressKey{at.ID, p.Addr(), p.Bits()}, named})
 				}
 			}
 		}

@@ -46,6 +46,8 @@ const (
 	ReasonTinyFragment   // first fragment without its whole transport header (4.5)
 	ReasonFragment       // a fragment, which this version cannot judge and so refuses
 	ReasonNoRoute        // egress admits it, but the fabric knows nobody at the destination
+	// It is for the internet, and its source is not known there (1.11).
+	ReasonNoPublicAddress
 
 	NumReasons // keep last: sizes counters
 )
@@ -81,6 +83,8 @@ var reasonNames = [NumReasons]string{
 	ReasonTinyFragment:   "tiny_fragment",
 	ReasonFragment:       "fragment",
 	ReasonNoRoute:        "no_route",
+
+	ReasonNoPublicAddress: "no_public_address",
 }
 
 func (r Reason) String() string {

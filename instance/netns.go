@@ -123,6 +123,9 @@ func (n *Netns) Ensure(ctx context.Context, spec Spec, attach Attach) error {
 	if err := w.ensureDefaultRoutes(spec.ordered()); err != nil {
 		return fmt.Errorf("instance %s: %w", spec.ID, err)
 	}
+	if err := w.ensureDelegated(spec.ordered()); err != nil {
+		return fmt.Errorf("instance %s: %w", spec.ID, err)
+	}
 	if err := n.ensureProgram(ns, spec); err != nil {
 		return err
 	}

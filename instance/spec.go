@@ -20,6 +20,7 @@ type Interface struct {
 	DeviceIndex int              // 0 is eth0
 	MAC         net.HardwareAddr // of the instance's end
 	Addresses   []netip.Prefix   // each with its subnet's length; per family the primary first
+	Prefixes    []netip.Prefix   // every address in them is the instance's, too
 	// Gateways are the routers, at most one per family. A family's default
 	// route goes through the interface with the lowest device index that has
 	// one.
@@ -153,6 +154,11 @@ func (i *Interface) check() error {
 	for _, a := range i.Addresses {
 		if !a.IsValid() || a.Addr().Is4In6() {
 			return fmt.Errorf("interface %s: invalid address %s", i.ID, a)
+		}
+	}
+	for _, p := range i.Prefixes {
+		if !p.IsValid() || p != p.Masked() || p.Addr().Is4In6() {
+			return fmt.Errorf("interface %s: invalid prefix %s", i.ID, p)
 		}
 	}
 	families := map[bool]bool{}

@@ -56,6 +56,11 @@ func down(ctx context.Context, st *state, purge bool) error {
 			removed = append(removed, "link "+i.Device+" ("+i.ID+")")
 		}
 	}
+	uplinks, err := driver.RemoveUplink()
+	errs = append(errs, err)
+	for _, name := range uplinks {
+		removed = append(removed, "link "+name+" (uplink to the internet)")
+	}
 	unpinned, err := datapath.Remove(st.pins())
 	errs = append(errs, err)
 	removed = append(removed, unpinned...)

@@ -59,6 +59,9 @@ func assemble(ctx context.Context, st *state, o upOptions, log *slog.Logger) (in
 	if err := datapath.Check(); err != nil {
 		return nil, err
 	}
+	if err := checkPool(o.public); err != nil {
+		return nil, err
+	}
 	in = &installation{st: st, log: log, region: o.region, throttle: o.throttle, window: o.window}
 	defer func() {
 		if err != nil {
@@ -78,7 +81,7 @@ func assemble(ctx context.Context, st *state, o upOptions, log *slog.Logger) (in
 	}
 	in.control = control.New(in.store, in.model, control.Config{
 		Host: host, Log: log, Seal: seal,
-		Images: images(), Gateway: st.gatewayAddress, RequirePeers: o.requirePeers,
+		Images: images(), Gateway: st.gatewayAddress, RequirePeers: o.requirePeers, PublicPool: o.public,
 	})
 	if _, served := in.control.Region(o.region); !served {
 		return in, fmt.Errorf("this installation does not serve Region %q; choose another with --region", o.region)
@@ -96,6 +99,7 @@ func assemble(ctx context.Context, st *state, o upOptions, log *slog.Logger) (in
 		Report:   in.control.ReportInstance,
 		Log:      log,
 		Program:  program,
+		Uplink:   uplink(o),
 	})
 	if err != nil {
 		return in, err

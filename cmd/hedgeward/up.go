@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/hedgeward/hedgeward/awsapi"
 	"github.com/hedgeward/hedgeward/awsapi/sigv4"
+	"github.com/hedgeward/hedgeward/control"
 )
 
 // upOptions are the flags of up.
@@ -28,6 +30,9 @@ type upOptions struct {
 
 	window       time.Duration
 	requirePeers bool
+
+	internet string       // where gateways lead; "" is nowhere
+	public   netip.Prefix // where public addresses come from
 }
 
 func upCommand(st *state) *cobra.Command {
@@ -50,6 +55,9 @@ func upCommand(st *state) *cobra.Command {
 	cmd.Flags().DurationVar(&o.window, "signature-window", sigv4.Window, "how far the clock of a client may be from this machine's")
 	cmd.Flags().BoolVar(&o.requirePeers, "require-peers", false,
 		"refuse to authorize a permission that names no range, list or group; EC2 accepts it and adds no rule")
+	cmd.Flags().StringVar(&o.internet, "internet", "",
+		"where internet gateways lead: \"host\", or a network namespace, by its name or path; by default packets for the internet go nowhere (docs/internet.md)")
+	cmd.Flags().TextVar(&o.public, "public-addresses", control.DefaultPublicPool, "IPv4 block that public addresses come from")
 	cmd.Flags().TextVar(&o.logLevel, "log-level", slog.LevelWarn, "what to log on standard error: debug, info (a line per call), warn or error")
 	return cmd
 }

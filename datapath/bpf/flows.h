@@ -19,7 +19,7 @@ struct gate {
 	__u16 rule;   /* answer: the rule that decided, NO_RULE if none did */
 	__u8 begin;   /* answer: the state that a flow is to begin in, END_FLOW, or 0 */
 	__u8 dir;
-	__u8 transit; /* the local address is not the interface's own */
+	__u8 transit; /* the key needs the whole local address: enum transit */
 	__u8 groups;  /* the remote address speaks for its owner */
 	__u8 known;   /* what need not be looked up or done again: KNOWN_... */
 	__u8 pad;
@@ -30,6 +30,25 @@ struct gate {
 #define KNOWN_NEW     2 /* there is no entry where it was looked for */
 
 #define CLASS_UNKNOWN 0xffffffffu
+
+enum transit {
+	OWN_ADDRESS = 0,
+	FORWARDED,         /* it is not the interface's own */
+	DELEGATED_ADDRESS, /* it is one of a prefix that is */
+};
+
+/* Sets the local end. id is as in struct owner. */
+static __always_inline void local_end(struct gate *gate, __u32 id)
+{
+	gate->local = id & ~DELEGATED;
+	gate->transit = id & DELEGATED ? DELEGATED_ADDRESS : OWN_ADDRESS;
+}
+
+/* The id of a remote address, 0 if none stands for it alone. */
+static __always_inline __u32 remote_end(const struct owner *owner)
+{
+	return owner && !(owner->local & DELEGATED) ? owner->local : 0;
+}
 
 /* Instead of a state: the flow gives way to packets that need none. */
 #define END_FLOW MARK_STATE

@@ -19,6 +19,8 @@
 #include "match.h"
 #include "track.h"
 #include "judge.h"
+#include "outcome.h"
+#include "internet.h"
 #include "sweep.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -47,43 +49,6 @@ static __always_inline struct interface *interface_of(__u32 ifindex, __u32 *slot
 	return bpf_map_lookup_elem(&interfaces, slot);
 }
 
-static __always_inline void count(__u32 slot, __u32 dir, __u32 reason, __u32 packets)
-{
-	struct tally *c = bpf_map_lookup_elem(&counters, &slot);
-
-	/* What the compiler knows of the reason, the verifier does not: bound it anew. */
-	asm volatile("" : "+r"(reason));
-	if (c)
-		c->packets[dir & 1][reason & (MAX_REASONS - 1)] += packets;
-}
-
-/* For tests: what a run decided, in skb->cb. */
-static __always_inline void report(struct __sk_buff *skb, __u32 dir, __u32 reason,
-				   const struct gate *gate)
-{
-	if (!testing)
-		return;
-	skb->cb[dir & 1] = reason | (__u32)(gate ? gate->rule : NO_RULE) << 16;
-	skb->cb[4] |= 1u << (dir & 1);
-}
-
-static __always_inline int end(struct __sk_buff *skb, __u32 slot, __u32 dir, __u32 reason)
-{
-	count(slot, dir, reason, 1);
-	report(skb, dir, reason, NULL);
-	return TC_ACT_SHOT;
-}
-
-/* The frame goes back to where it came from. Broadcast requests become unicast
- * answers, which the kernel must know. */
-static __always_inline int turn_around(struct __sk_buff *skb)
-{
-	bpf_skb_change_type(skb, 0 /* PACKET_HOST */);
-	if (testing)
-		skb->cb[2] = skb->ifindex;
-	return bpf_redirect_peer(skb->ifindex, 0);
-}
-
 /* Steps 1 and 2 for frames in both directions: the ethertype of an IP packet
  * or of ARP, 0 for what is neither. */
 static __always_inline __u32 ethertype(struct __sk_buff *skb)
@@ -105,7 +70,8 @@ static __always_inline __u32 first_address(const struct interface *me, const str
 }
 
 /* Whether a plain packet from the instance is from the interface's MAC and first
- * address to an address that another interface has. Sets gate and owner then. */
+ * address to an address that another interface has, by itself: the sign of an id
+ * says that it is a prefix's. Sets gate and owner then. */
 static __always_inline int between(struct __sk_buff *skb, const struct interface *me,
 				   const struct packet *p, struct gate *gate, struct owner **owner)
 {
@@ -117,35 +83,20 @@ static __always_inline int between(struct __sk_buff *skb, const struct interface
 	if (!gate->local)
 		return 0;
 	*owner = owner_of(me->vpc, p->family, &p->dst);
-	return *owner && (*owner)->local && (*owner)->local != gate->local;
+	return *owner && (__s32)(*owner)->local > 0 && (*owner)->local != gate->local;
 }
 
 /* What the gate needs to know of who has the remote address. */
 static __always_inline void belongs(struct gate *gate, const struct owner *owner)
 {
 	gate->class = owner ? owner->class : 0;
-	gate->remote = owner ? owner->local : 0;
+	gate->remote = remote_end(owner);
 	gate->slot = owner ? owner->slot : 0;
 }
 
 static __always_inline int begins(const struct gate *gate)
 {
 	return gate->begin && gate->begin != END_FLOW;
-}
-
-/* The frame goes to the instance behind another interface of this host. */
-static __always_inline int hand_over(struct __sk_buff *skb, const struct interface *to)
-{
-	const __u8 router_mac[6] = ROUTER_MAC;
-	struct ethhdr *eth = (void *)(long)skb->data;
-
-	if ((void *)(eth + 1) > (void *)(long)skb->data_end)
-		return TC_ACT_SHOT;
-	__builtin_memcpy(eth->h_dest, to->mac, 6);
-	__builtin_memcpy(eth->h_source, router_mac, 6);
-	if (testing)
-		skb->cb[2] = to->ifindex;
-	return bpf_redirect_peer(to->ifindex, 0);
 }
 
 /* A packet from the instance that has passed steps 3 to 5: its egress rules, then, as there is no wire in between, the ingress
@@ -183,8 +134,13 @@ __noinline int walk_out(struct __sk_buff *skb, __u32 slot, struct packet *p, str
 			reason = REASON_ALLOWANCE;
 		report(skb, EGRESS, reason, out);
 		if (accepted(reason)) {
-			report(skb, INGRESS, REASON_NO_ROUTE, NULL);
-			reason = REASON_NO_ROUTE;
+			answer = leave(skb, me, p, out);
+			if (answer & LEFT) {
+				count(slot, EGRESS, reason, p->segments);
+				return answer & ~LEFT;
+			}
+			report(skb, INGRESS, answer, NULL);
+			reason = answer;
 		}
 		count(slot, EGRESS, reason, p->segments);
 		return TC_ACT_SHOT;
@@ -193,13 +149,18 @@ __noinline int walk_out(struct __sk_buff *skb, __u32 slot, struct packet *p, str
 	/* A foreign address does not speak for its owner: who sent it is not
 	 * whose it is (1.5). Seen from another network, the sender may be nobody. */
 	in.local = out->remote;
-	in.groups = !out->transit;
+	if (!in.local) {
+		struct owner *owner = owner_of(me->vpc, p->family, &p->dst);
+
+		local_end(&in, owner ? owner->local : 0);
+	}
+	in.groups = out->transit != FORWARDED;
 	in.allowance = peer->allowance;
 	in.class = CLASS_UNKNOWN;
 	in.remote = out->local;
 	if (out->transit || peer->vpc != me->vpc)
 		belongs(&in, owner_of(peer->vpc, p->family, &p->src));
-	shared = !out->transit && in.remote == out->local;
+	shared = !out->transit && !in.transit && in.remote == out->local;
 	if (shared)
 		theirs = end_in(pair, &in);
 	else if (p->class != CLASS_MESSAGE)
@@ -324,7 +285,7 @@ __noinline int walk_in(struct __sk_buff *skb, __u32 slot, struct packet *p, stru
 			owner = owner_of(me->vpc, p->family, &p->src);
 			in->groups = owner && !owner->slot;
 			in->class = owner ? owner->class : 0;
-			if (owner && owner->local && !in->transit && p->class != CLASS_MESSAGE) {
+			if (remote_end(owner) && !in->transit && p->class != CLASS_MESSAGE) {
 				in->remote = owner->local;
 				flow = end_in(find_pair(p, in), in);
 			}
@@ -380,6 +341,44 @@ int to_instance(struct __sk_buff *skb)
 		}
 	}
 	return walk_in(skb, slot, &p, &in);
+}
+
+/* From the internet, or from an instance of this host that speaks to a public
+ * address of another: the ingress rules of whom the address stands for (1.11). */
+SEC("tc")
+int from_internet(struct __sk_buff *skb)
+{
+	struct gate in = { .dir = INGRESS };
+	struct flow *flow = NULL;
+	struct interface *me;
+	struct public *public;
+	struct packet p;
+	__u32 type, slot;
+	int reason;
+
+	type = ethertype(skb);
+	if (!type || type == ETH_P_ARP || parse(skb, type, &p))
+		return TC_ACT_SHOT;
+	public = public_of(p.family, &p.dst);
+	if (!public)
+		return TC_ACT_SHOT;
+	slot = public->slot - 1;
+	me = bpf_map_lookup_elem(&interfaces, &slot);
+	if (!me || !me->ifindex)
+		return TC_ACT_SHOT;
+	local_end(&in, public->local);
+	in.allowance = me->allowance;
+	reason = arrive(skb, me, &p, public);
+	if (!reason) {
+		if (p.class != CLASS_MESSAGE)
+			flow = find_flow(&p, &in);
+		reason = forget(judge(me, &p, &in, flow));
+		if (in.begin && accepted(reason) && !record(&p, &in, flow))
+			reason = REASON_ALLOWANCE;
+	}
+	count(slot, INGRESS, reason, p.segments);
+	report(skb, INGRESS, reason, &in);
+	return accepted(reason) ? hand_over(skb, me) : TC_ACT_SHOT;
 }
 
 /* Not attached: user space runs it to learn the time that flows are kept in. */

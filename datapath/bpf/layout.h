@@ -9,7 +9,7 @@
 
 #include "reason.h"
 
-#define LAYOUT 2
+#define LAYOUT 3
 
 enum direction { INGRESS, EGRESS, NUM_DIRECTIONS };
 enum family { IPV4, IPV6, NUM_FAMILIES };
@@ -67,7 +67,7 @@ struct interface {
 	__u32 policy; /* 0: none yet, closed */
 	__u32 flags;
 	__u32 ifindex;
-	__u32 vpc;
+	__u32 vpc; /* number of its network, with DELEGATES */
 	__u8 mac[8];     /* the instance's, six bytes */
 	__u32 addr4;     /* primary IPv4 address, network order; 0 is none */
 	__u32 local4;    /* its id in flow keys */
@@ -142,14 +142,23 @@ struct class_key {
 	__u32 class;
 };
 
+/* Beside an address itself, the prefix around it may be somebody's, whole
+ * (section 1.1): IPv4 /28, IPv6 /80. A network in which some prefix is has DELEGATES
+ * set in vpc, which the shift drops; the key of a prefix has PREFIX. */
+#define DELEGATES 0x80000000u
+#define PREFIX    0x80000000u
+
 struct address_key {
-	__u32 network; /* vpc << 1 | family */
+	__u32 network; /* vpc << 1 | family, PREFIX */
 	struct address addr;
 };
 
 /* Who has an address. class is the interned set of groups, 0 the empty one.
  * slot is the place in interfaces plus one, 0 if it is not on this host. local
- * is the address's id in flow keys, 0 if it is not on this host. */
+ * is the address's id in flow keys, 0 if it is not on this host; that of a prefix
+ * has DELEGATED: it does not say which address. */
+#define DELEGATED 0x80000000u
+
 struct owner {
 	__u16 class;
 	__u16 slot;
@@ -173,7 +182,16 @@ struct flow_key {
 	__u32 local;
 };
 
-/* Traffic that an interface forwards for others (SourceDestCheck off). */
+/* Who has a public address, and the private one that it stands for; of IPv6 it is
+ * the same. The key is as in addresses, with network 0. */
+struct public {
+	struct address inside;
+	__u32 slot;  /* plus one */
+	__u32 local; /* as in struct owner */
+};
+
+/* Traffic whose local address no id stands for: an interface forwards it for others
+ * (SourceDestCheck off), or the id is a delegated prefix's. */
 struct transit_key {
 	struct flow_key flow;
 	struct address local;

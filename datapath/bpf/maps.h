@@ -63,6 +63,41 @@ struct {
 	__type(value, struct owner);
 } addresses SEC(".maps");
 
+/* Who is behind a public address, and by id of the private one which it is. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct address_key);
+	__type(value, struct public);
+} publics SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct address);
+} published SEC(".maps");
+
+/* Whether a network's route leads to the internet. The table of a key is
+ * vpc << 1 | family. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct route_key);
+	__type(value, __u32);
+} ways SEC(".maps");
+
+/* The near end of the uplink to the internet: its ifindex, 0 for none. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} uplink SEC(".maps");
+
 /* Preallocated: it never allocates in the packet path, never evicts a live
  * flow, and when it is full new flows are refused. */
 struct {

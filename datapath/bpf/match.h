@@ -3,6 +3,7 @@
 /* Rules: sections 1.4, 1.5 and 2.1, from the tables that package policy made. */
 #pragma once
 
+#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
 #include "flows.h"
@@ -37,11 +38,27 @@ __noinline __u32 find(__u32 offset, __u32 count, __u32 key)
 	return step ? step->flags << 16 | step->rule : NO_RULE;
 }
 
+/* Makes the key of an address that of the prefix around it. */
+static __always_inline void widen(struct address_key *key, __u32 family)
+{
+	key->network |= PREFIX;
+	if (family == IPV4) {
+		key->addr.word[0] &= bpf_htonl(0xfffffff0);
+	} else {
+		key->addr.word[2] &= bpf_htonl(0xffff0000);
+		key->addr.word[3] = 0;
+	}
+}
+
 /* The owner of an address, NULL if nobody is known to have it. */
 static __always_inline struct owner *owner_of(__u32 vpc, __u32 family, const struct address *addr)
 {
 	struct address_key key = { .network = vpc << 1 | family, .addr = *addr };
+	struct owner *owner = bpf_map_lookup_elem(&addresses, &key);
 
+	if (owner || !(vpc & DELEGATES))
+		return owner;
+	widen(&key, family);
 	return bpf_map_lookup_elem(&addresses, &key);
 }
 

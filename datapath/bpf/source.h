@@ -116,8 +116,8 @@ static __always_inline int bad_source(const struct packet *p, __u32 dir)
 	return REASON_UNSET;
 }
 
-/* The id of the interface's own address in flow keys, or 0 if the address is
- * not its own. */
+/* The id of the interface's own address in flow keys, as in struct owner, or 0 if
+ * the address is not its own. */
 static __always_inline __u32 own(const struct interface *me, __u32 slot, __u32 family,
 				 const struct address *a)
 {

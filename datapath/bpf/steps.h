@@ -48,7 +48,7 @@ __noinline int before_egress(struct __sk_buff *skb, const struct interface *me, 
 		if (reason)
 			return reason;
 	}
-	gate->local = own(me, slot, p->family, &p->src);
+	local_end(gate, own(me, slot, p->family, &p->src));
 	if (!gate->local) {
 		int none = unspecified(&p->src), link = p->family == IPV6 && link_local6(&p->src);
 
@@ -63,7 +63,7 @@ __noinline int before_egress(struct __sk_buff *skb, const struct interface *me, 
 		if (me->flags & INTERFACE_CHECK || router(me, &p->src, p->family))
 			return REASON_SPOOF_IP;
 		gate->local = me->self;
-		gate->transit = 1;
+		gate->transit = FORWARDED;
 	}
 	if (broadcast(me, &p->dst, p->family))
 		return dhcp(p, 68, 67, 0, 0) ? REASON_ANSWERED : REASON_BROADCAST;
@@ -108,12 +108,12 @@ static __always_inline int before_ingress(const struct interface *me, __u32 slot
 		return REASON_BROADCAST;
 	if (multicast(&p->dst, p->family))
 		return REASON_MULTICAST;
-	gate->local = own(me, slot, p->family, &p->dst);
+	local_end(gate, own(me, slot, p->family, &p->dst));
 	if (!gate->local) {
 		if (me->flags & INTERFACE_CHECK)
 			return REASON_NOT_MINE;
 		gate->local = me->self;
-		gate->transit = 1;
+		gate->transit = FORWARDED;
 	}
 	if (service(&p->dst, p->family))
 		return REASON_LINKLOCAL;

@@ -42,7 +42,12 @@ type guest struct {
 // enter starts a probe in an instance, which ends with the test.
 func (g *guest) enter(t *testing.T) {
 	t.Helper()
-	cmd := exec.Command(rig.Program(), "exec", g.id, "--", self)
+	g.probe(t, exec.Command(rig.Program(), "exec", g.id, "--", self))
+}
+
+// probe starts the probe by a command.
+func (g *guest) probe(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
 	cmd.Env = append(os.Environ(), insideVariable+"=1")
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()

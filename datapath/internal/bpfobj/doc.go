@@ -5,4 +5,4 @@
 // and the test that pins sizes; only package datapath imports it.
 package bpfobj
 
-//go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -target bpfel -go-package bpfobj -output-dir . -type reason -type state -type interface -type policy -type row -type step -type flow -type flow_key -type pair_key -type pair -type transit_key -type local -type allowance -type use -type owner -type address_key -type route_key -type class_key -type group_set -type tally -type name Hedgeward ../../bpf/hedgeward.c -- -O2 -g -Wall -Werror -mcpu=v3 -I/usr/include/x86_64-linux-gnu
+//go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -target bpfel -go-package bpfobj -output-dir . -type reason -type state -type interface -type policy -type row -type step -type flow -type flow_key -type pair_key -type pair -type transit_key -type local -type allowance -type use -type owner -type public -type address -type address_key -type route_key -type class_key -type group_set -type tally -type name Hedgeward ../../bpf/hedgeward.c -- -O2 -g -Wall -Werror -mcpu=v3 -I/usr/include/x86_64-linux-gnu

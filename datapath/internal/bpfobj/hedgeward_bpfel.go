@@ -13,13 +13,15 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type HedgewardAddress struct {
+	_    structs.HostLayout
+	Word [4]uint32
+}
+
 type HedgewardAddressKey struct {
 	_       structs.HostLayout
 	Network uint32
-	Addr    struct {
-		_    structs.HostLayout
-		Word [4]uint32
-	}
+	Addr    HedgewardAddress
 }
 
 type HedgewardAllowance struct {
@@ -45,11 +47,8 @@ type HedgewardFlow struct {
 }
 
 type HedgewardFlowKey struct {
-	_      structs.HostLayout
-	Remote struct {
-		_    structs.HostLayout
-		Word [4]uint32
-	}
+	_          structs.HostLayout
+	Remote     HedgewardAddress
 	RemotePort uint16
 	LocalPort  uint16
 	Local      uint32
@@ -72,30 +71,18 @@ type HedgewardInterface struct {
 	Local4     uint32
 	Router4    uint32
 	Broadcast4 uint32
-	Addr6      struct {
-		_    structs.HostLayout
-		Word [4]uint32
-	}
-	Local6    uint32
-	Allowance uint32
-	Self      uint32
-	Pad       uint32
-	Router6   struct {
-		_    structs.HostLayout
-		Word [4]uint32
-	}
-	Revision  uint64
-	Timeout   [32]uint32
-	VpcPrefix [12]struct {
-		_    structs.HostLayout
-		Addr struct {
-			_    structs.HostLayout
-			Word [4]uint32
-		}
-		Mask struct {
-			_    structs.HostLayout
-			Word [4]uint32
-		}
+	Addr6      HedgewardAddress
+	Local6     uint32
+	Allowance  uint32
+	Self       uint32
+	Pad        uint32
+	Router6    HedgewardAddress
+	Revision   uint64
+	Timeout    [32]uint32
+	VpcPrefix  [12]struct {
+		_      structs.HostLayout
+		Addr   HedgewardAddress
+		Mask   HedgewardAddress
 		Family uint32
 	}
 	Id       [32]int8
@@ -142,50 +129,55 @@ type HedgewardPolicy struct {
 	Pad     uint32
 }
 
+type HedgewardPublic struct {
+	_      structs.HostLayout
+	Inside HedgewardAddress
+	Slot   uint32
+	Local  uint32
+}
+
 type HedgewardReason uint32
 
 const (
-	HedgewardReasonREASON_UNSET           HedgewardReason = 0
-	HedgewardReasonREASON_RULE            HedgewardReason = 1
-	HedgewardReasonREASON_TRACKED         HedgewardReason = 2
-	HedgewardReasonREASON_UNTRACKED       HedgewardReason = 3
-	HedgewardReasonREASON_EXEMPT          HedgewardReason = 4
-	HedgewardReasonREASON_ANSWERED        HedgewardReason = 5
-	HedgewardReasonREASON_NO_RULE         HedgewardReason = 6
-	HedgewardReasonREASON_NO_STATE        HedgewardReason = 7
-	HedgewardReasonREASON_BAD_FLAGS       HedgewardReason = 8
-	HedgewardReasonREASON_ALLOWANCE       HedgewardReason = 9
-	HedgewardReasonREASON_FRAG_NO_CONTEXT HedgewardReason = 10
-	HedgewardReasonREASON_NO_POLICY       HedgewardReason = 11
-	HedgewardReasonREASON_MALFORMED       HedgewardReason = 12
-	HedgewardReasonREASON_ETHERTYPE       HedgewardReason = 13
-	HedgewardReasonREASON_SPOOF_MAC       HedgewardReason = 14
-	HedgewardReasonREASON_SPOOF_IP        HedgewardReason = 15
-	HedgewardReasonREASON_SPOOF_ARP       HedgewardReason = 16
-	HedgewardReasonREASON_SPOOF_ND        HedgewardReason = 17
-	HedgewardReasonREASON_ROGUE_RA        HedgewardReason = 18
-	HedgewardReasonREASON_NOT_MINE        HedgewardReason = 19
-	HedgewardReasonREASON_MARTIAN         HedgewardReason = 20
-	HedgewardReasonREASON_LINKLOCAL       HedgewardReason = 21
-	HedgewardReasonREASON_BROADCAST       HedgewardReason = 22
-	HedgewardReasonREASON_MULTICAST       HedgewardReason = 23
-	HedgewardReasonREASON_SOURCE_ROUTE    HedgewardReason = 24
-	HedgewardReasonREASON_EXT_CHAIN       HedgewardReason = 25
-	HedgewardReasonREASON_FAMILY_MISMATCH HedgewardReason = 26
-	HedgewardReasonREASON_TINY_FRAGMENT   HedgewardReason = 27
-	HedgewardReasonREASON_FRAGMENT        HedgewardReason = 28
-	HedgewardReasonREASON_NO_ROUTE        HedgewardReason = 29
-	HedgewardReasonNUM_REASONS            HedgewardReason = 30
+	HedgewardReasonREASON_UNSET             HedgewardReason = 0
+	HedgewardReasonREASON_RULE              HedgewardReason = 1
+	HedgewardReasonREASON_TRACKED           HedgewardReason = 2
+	HedgewardReasonREASON_UNTRACKED         HedgewardReason = 3
+	HedgewardReasonREASON_EXEMPT            HedgewardReason = 4
+	HedgewardReasonREASON_ANSWERED          HedgewardReason = 5
+	HedgewardReasonREASON_NO_RULE           HedgewardReason = 6
+	HedgewardReasonREASON_NO_STATE          HedgewardReason = 7
+	HedgewardReasonREASON_BAD_FLAGS         HedgewardReason = 8
+	HedgewardReasonREASON_ALLOWANCE         HedgewardReason = 9
+	HedgewardReasonREASON_FRAG_NO_CONTEXT   HedgewardReason = 10
+	HedgewardReasonREASON_NO_POLICY         HedgewardReason = 11
+	HedgewardReasonREASON_MALFORMED         HedgewardReason = 12
+	HedgewardReasonREASON_ETHERTYPE         HedgewardReason = 13
+	HedgewardReasonREASON_SPOOF_MAC         HedgewardReason = 14
+	HedgewardReasonREASON_SPOOF_IP          HedgewardReason = 15
+	HedgewardReasonREASON_SPOOF_ARP         HedgewardReason = 16
+	HedgewardReasonREASON_SPOOF_ND          HedgewardReason = 17
+	HedgewardReasonREASON_ROGUE_RA          HedgewardReason = 18
+	HedgewardReasonREASON_NOT_MINE          HedgewardReason = 19
+	HedgewardReasonREASON_MARTIAN           HedgewardReason = 20
+	HedgewardReasonREASON_LINKLOCAL         HedgewardReason = 21
+	HedgewardReasonREASON_BROADCAST         HedgewardReason = 22
+	HedgewardReasonREASON_MULTICAST         HedgewardReason = 23
+	HedgewardReasonREASON_SOURCE_ROUTE      HedgewardReason = 24
+	HedgewardReasonREASON_EXT_CHAIN         HedgewardReason = 25
+	HedgewardReasonREASON_FAMILY_MISMATCH   HedgewardReason = 26
+	HedgewardReasonREASON_TINY_FRAGMENT     HedgewardReason = 27
+	HedgewardReasonREASON_FRAGMENT          HedgewardReason = 28
+	HedgewardReasonREASON_NO_ROUTE          HedgewardReason = 29
+	HedgewardReasonREASON_NO_PUBLIC_ADDRESS HedgewardReason = 30
+	HedgewardReasonNUM_REASONS              HedgewardReason = 31
 )
 
 type HedgewardRouteKey struct {
 	_         structs.HostLayout
 	Prefixlen uint32
 	Table     uint32
-	Addr      struct {
-		_    structs.HostLayout
-		Word [4]uint32
-	}
+	Addr      HedgewardAddress
 }
 
 type HedgewardRow struct {
@@ -234,10 +226,7 @@ type HedgewardTally struct {
 type HedgewardTransitKey struct {
 	_     structs.HostLayout
 	Flow  HedgewardFlowKey
-	Local struct {
-		_    structs.HostLayout
-		Word [4]uint32
-	}
+	Local HedgewardAddress
 }
 
 type HedgewardUse struct {
@@ -265,12 +254,17 @@ const (
 	HedgewardMapNames         = "names"
 	HedgewardMapPairs         = "pairs"
 	HedgewardMapPolicies      = "policies"
+	HedgewardMapPublics       = "publics"
+	HedgewardMapPublished     = "published"
 	HedgewardMapRoutes        = "routes"
 	HedgewardMapSlots         = "slots"
 	HedgewardMapSteps         = "steps"
+	HedgewardMapUplink        = "uplink"
 	HedgewardMapUses          = "uses"
+	HedgewardMapWays          = "ways"
 	HedgewardProgClock        = "clock"
 	HedgewardProgFromInstance = "from_instance"
+	HedgewardProgFromInternet = "from_internet"
 	HedgewardProgSweep        = "sweep"
 	HedgewardProgToInstance   = "to_instance"
 	HedgewardVarMargin        = "margin"
@@ -327,6 +321,7 @@ type HedgewardSpecs struct {
 type HedgewardProgramSpecs struct {
 	Clock        *ebpf.ProgramSpec `ebpf:"clock"`
 	FromInstance *ebpf.ProgramSpec `ebpf:"from_instance"`
+	FromInternet *ebpf.ProgramSpec `ebpf:"from_internet"`
 	Sweep        *ebpf.ProgramSpec `ebpf:"sweep"`
 	ToInstance   *ebpf.ProgramSpec `ebpf:"to_instance"`
 }
@@ -348,10 +343,14 @@ type HedgewardMapSpecs struct {
 	Names        *ebpf.MapSpec `ebpf:"names"`
 	Pairs        *ebpf.MapSpec `ebpf:"pairs"`
 	Policies     *ebpf.MapSpec `ebpf:"policies"`
+	Publics      *ebpf.MapSpec `ebpf:"publics"`
+	Published    *ebpf.MapSpec `ebpf:"published"`
 	Routes       *ebpf.MapSpec `ebpf:"routes"`
 	Slots        *ebpf.MapSpec `ebpf:"slots"`
 	Steps        *ebpf.MapSpec `ebpf:"steps"`
+	Uplink       *ebpf.MapSpec `ebpf:"uplink"`
 	Uses         *ebpf.MapSpec `ebpf:"uses"`
+	Ways         *ebpf.MapSpec `ebpf:"ways"`
 }
 
 // HedgewardVariableSpecs contains global variables before they are loaded into the kernel.
@@ -401,10 +400,14 @@ type HedgewardMaps struct {
 	Names        *ebpf.Map `ebpf:"names"`
 	Pairs        *ebpf.Map `ebpf:"pairs"`
 	Policies     *ebpf.Map `ebpf:"policies"`
+	Publics      *ebpf.Map `ebpf:"publics"`
+	Published    *ebpf.Map `ebpf:"published"`
 	Routes       *ebpf.Map `ebpf:"routes"`
 	Slots        *ebpf.Map `ebpf:"slots"`
 	Steps        *ebpf.Map `ebpf:"steps"`
+	Uplink       *ebpf.Map `ebpf:"uplink"`
 	Uses         *ebpf.Map `ebpf:"uses"`
+	Ways         *ebpf.Map `ebpf:"ways"`
 }
 
 func (m *HedgewardMaps) Close() error {
@@ -422,10 +425,14 @@ func (m *HedgewardMaps) Close() error {
 		m.Names,
 		m.Pairs,
 		m.Policies,
+		m.Publics,
+		m.Published,
 		m.Routes,
 		m.Slots,
 		m.Steps,
+		m.Uplink,
 		m.Uses,
+		m.Ways,
 	)
 }
 
@@ -449,6 +456,7 @@ type HedgewardVariables struct {
 type HedgewardPrograms struct {
 	Clock        *ebpf.Program `ebpf:"clock"`
 	FromInstance *ebpf.Program `ebpf:"from_instance"`
+	FromInternet *ebpf.Program `ebpf:"from_internet"`
 	Sweep        *ebpf.Program `ebpf:"sweep"`
 	ToInstance   *ebpf.Program `ebpf:"to_instance"`
 }
@@ -457,6 +465,7 @@ func (p *HedgewardPrograms) Close() error {
 	return _HedgewardClose(
 		p.Clock,
 		p.FromInstance,
+		p.FromInternet,
 		p.Sweep,
 		p.ToInstance,
 	)
