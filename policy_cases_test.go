@@ -16,14 +16,7 @@ var untried = map[string]string{
 	"D15": "instances join no domain: DomainJoinInfo is kept to be shown",
 	"D16": "the metadata service is not built",
 	"D17": "the resolver at VPC base + 2 is not built; what is not exempt is tried in A09",
-	"E01": "packets of public addresses are not carried yet",
-	"E02": "as E01",
-	"E03": "as E01",
-	"E05": "as E01",
 	"E06": "there are no NAT gateways",
-	"E07": "as E01",
-	"E10": "as E01",
-	"E11": "as E01",
 }
 
 // fleetScript holds the cases that are tried with boto3.
