@@ -146,7 +146,7 @@ func (a *Agent) putInterface(id string) error {
 		return fmt.Errorf("interface %s: %w", id, err)
 	}
 	spec := datapath.Interface{
-		ID: id, VPC: want.VPC, Network: want.Network, Device: dev.name, Ifindex: dev.index, MAC: mac,
+		ID: id, Instance: want.Instance, VPC: want.VPC, Network: want.Network, Device: dev.name, Ifindex: dev.index, MAC: mac,
 		Prefixes: want.Prefixes, Internet: want.Internet, Public: map[netip.Addr]netip.Addr{},
 		RouterAddresses: want.Gateways, VPCPrefixes: want.VPCPrefixes, SourceDestCheck: want.SourceDestCheck,
 	}

@@ -40,6 +40,8 @@ type entry struct {
 	remote     [4]uint32
 	remoteID   uint32    // instead of remote, if both are interfaces of this host
 	far        [4]uint32 // instead of the local id's address, for ids without one
+	pair       bpfobj.HedgewardPairKey
+	end        int // of the pair
 }
 
 func ofFlow(k *bpfobj.HedgewardFlowKey) entry {
@@ -52,6 +54,7 @@ func ofFlow(k *bpfobj.HedgewardFlowKey) entry {
 func ofPair(k *bpfobj.HedgewardPairKey, end int) entry {
 	e := entry{
 		local: k.Low >> 8, remoteID: k.High, protocol: uint8(k.Low), localPort: k.Port[end], remotePort: k.Port[1-end],
+		pair: *k, end: end,
 	}
 	if end == 1 {
 		e.local, e.remoteID = e.remoteID, e.local

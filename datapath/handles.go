@@ -89,7 +89,7 @@ func (d *Datapath) holdHandles(in *installed, row bpfobj.HedgewardRow) {
 }
 
 func (d *Datapath) adoptHandles() error {
-	size := d.Uses.MaxEntries()
+	size := d.HedgewardMaps.Uses.MaxEntries()
 	h := &d.handles
 	*h = handles{byRule: make(map[string]uint32), rule: make([]string, size), refs: make([]int32, size)}
 	var key bpfobj.HedgewardName
@@ -141,7 +141,7 @@ func (d *Datapath) zeroUse(n uint32) error {
 	if err != nil {
 		return fmt.Errorf("count CPUs: %w", err)
 	}
-	if err := d.Uses.Put(n, make([]bpfobj.HedgewardUse, cpus)); err != nil {
+	if err := d.HedgewardMaps.Uses.Put(n, make([]bpfobj.HedgewardUse, cpus)); err != nil {
 		return fmt.Errorf("reset the counters of a rule: %w", err)
 	}
 	return nil

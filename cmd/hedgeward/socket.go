@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/hedgeward/hedgeward/control"
+	"github.com/hedgeward/hedgeward/datapath"
 )
 
 // errNotRunning reports that no process serves the state folder.
@@ -44,6 +45,7 @@ type operator interface {
 	Status(ctx context.Context) (any, error)
 	Wait(ctx context.Context) (revision int64, err error)
 	quotas
+	CutFlows(datapath.Filter) (int, error)
 	Control() *control.Service
 }
 
@@ -66,6 +68,7 @@ func serveSocket(ctx context.Context, l net.Listener, op operator) error {
 		answer(w, revision, err)
 	})
 	serveQuotas(mux, op, answer)
+	serveFlows(mux, op, answer)
 	serveWhy(mux, op, answer)
 	serveAccess(mux, op.Control)
 	serveStreams(mux, op.Control, answer)

@@ -101,3 +101,50 @@ int sweep(struct __sk_buff *skb)
 	bpf_for_each_map_elem(&pairs, sweep_pair, NULL, 0);
 	return 0;
 }
+
+enum victim_kind { VICTIM_FLOW, VICTIM_TRANSIT, VICTIM_PAIR };
+
+/* The flow that cut ends; user space says which. */
+struct victim {
+	__u32 kind;
+	__u32 end; /* of the pair */
+	struct transit_key key; /* for a flow, its first part */
+	struct pair_key pair;
+} chosen SEC(".data.chosen");
+
+/* Not attached: user space runs it to end one flow, live or not. Returns whether
+ * there was one. What it leaves, a sweep takes away. */
+SEC("tc")
+int cut(struct __sk_buff *skb)
+{
+	struct transit_key key = chosen.key;
+	struct flow *flow = NULL;
+	struct local *local;
+	__u32 mark, id;
+
+	if (chosen.kind == VICTIM_PAIR) {
+		struct pair_key of = chosen.pair;
+		struct pair *pair = bpf_map_lookup_elem(&pairs, &of);
+
+		id = chosen.end ? of.high : of.low >> 8;
+		if (pair)
+			flow = chosen.end ? &pair->end[1] : &pair->end[0];
+	} else {
+		id = key.flow.local >> 8;
+		if (chosen.kind == VICTIM_TRANSIT)
+			flow = bpf_map_lookup_elem(&flows_transit, &key);
+		else
+			flow = bpf_map_lookup_elem(&flows, &key.flow);
+	}
+	if (!flow)
+		return 0;
+	mark = *(volatile __u32 *)&flow->mark;
+	if (!(mark & MARK_STATE) || mark == BURIED ||
+	    __sync_val_compare_and_swap(&flow->mark, mark, 0) != mark)
+		return 0;
+	local = bpf_map_lookup_elem(&locals, &id);
+	if (local)
+		give(local->allowance);
+	ended(flow, mark);
+	return 1;
+}

@@ -237,6 +237,35 @@ type HedgewardUse struct {
 	Last    uint64
 }
 
+type HedgewardVictim struct {
+	_    structs.HostLayout
+	Kind uint32
+	End  uint32
+	Key  struct {
+		_    structs.HostLayout
+		Flow struct {
+			_      structs.HostLayout
+			Remote struct {
+				_    structs.HostLayout
+				Word [4]uint32
+			}
+			RemotePort uint16
+			LocalPort  uint16
+			Local      uint32
+		}
+		Local struct {
+			_    structs.HostLayout
+			Word [4]uint32
+		}
+	}
+	Pair struct {
+		_    structs.HostLayout
+		Low  uint32
+		High uint32
+		Port [2]uint16
+	}
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
@@ -263,10 +292,12 @@ const (
 	HedgewardMapUses          = "uses"
 	HedgewardMapWays          = "ways"
 	HedgewardProgClock        = "clock"
+	HedgewardProgCut          = "cut"
 	HedgewardProgFromInstance = "from_instance"
 	HedgewardProgFromInternet = "from_internet"
 	HedgewardProgSweep        = "sweep"
 	HedgewardProgToInstance   = "to_instance"
+	HedgewardVarChosen        = "chosen"
 	HedgewardVarMargin        = "margin"
 	HedgewardVarSlotMask      = "slot_mask"
 	HedgewardVarSwept         = "swept"
@@ -320,6 +351,7 @@ type HedgewardSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type HedgewardProgramSpecs struct {
 	Clock        *ebpf.ProgramSpec `ebpf:"clock"`
+	Cut          *ebpf.ProgramSpec `ebpf:"cut"`
 	FromInstance *ebpf.ProgramSpec `ebpf:"from_instance"`
 	FromInternet *ebpf.ProgramSpec `ebpf:"from_internet"`
 	Sweep        *ebpf.ProgramSpec `ebpf:"sweep"`
@@ -357,6 +389,7 @@ type HedgewardMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type HedgewardVariableSpecs struct {
+	Chosen       *ebpf.VariableSpec `ebpf:"chosen"`
 	Margin       *ebpf.VariableSpec `ebpf:"margin"`
 	SlotMask     *ebpf.VariableSpec `ebpf:"slot_mask"`
 	Swept        *ebpf.VariableSpec `ebpf:"swept"`
@@ -440,6 +473,7 @@ func (m *HedgewardMaps) Close() error {
 //
 // It can be passed to LoadHedgewardObjects or ebpf.CollectionSpec.LoadAndAssign.
 type HedgewardVariables struct {
+	Chosen       *ebpf.Variable `ebpf:"chosen"`
 	Margin       *ebpf.Variable `ebpf:"margin"`
 	SlotMask     *ebpf.Variable `ebpf:"slot_mask"`
 	Swept        *ebpf.Variable `ebpf:"swept"`
@@ -455,6 +489,7 @@ type HedgewardVariables struct {
 // It can be passed to LoadHedgewardObjects or ebpf.CollectionSpec.LoadAndAssign.
 type HedgewardPrograms struct {
 	Clock        *ebpf.Program `ebpf:"clock"`
+	Cut          *ebpf.Program `ebpf:"cut"`
 	FromInstance *ebpf.Program `ebpf:"from_instance"`
 	FromInternet *ebpf.Program `ebpf:"from_internet"`
 	Sweep        *ebpf.Program `ebpf:"sweep"`
@@ -464,6 +499,7 @@ type HedgewardPrograms struct {
 func (p *HedgewardPrograms) Close() error {
 	return _HedgewardClose(
 		p.Clock,
+		p.Cut,
 		p.FromInstance,
 		p.FromInternet,
 		p.Sweep,
