@@ -38,8 +38,11 @@ static __always_inline int admit(const struct interface *me, const struct packet
 	if (next & FRESH) {
 		/* A new connection on an old tuple (3.2). While the old one may
 		 * be alive it is left alone. */
-		if ((next & NEXT_STATE) != SYN_SENT)
+		if ((next & NEXT_STATE) != SYN_SENT) {
+			if (free) /* by which rule without being free, nobody asked */
+				gate->rule = NO_RULE;
 			return REASON_RULE;
+		}
 		gate->begin = free ? END_FLOW : SYN_SENT;
 		return free ? REASON_UNTRACKED : REASON_RULE;
 	}
