@@ -209,10 +209,12 @@ func TestMembersAndRulesTradePlaces(t *testing.T) {
 		if steps < 2 {
 			t.Errorf("%d steps: the rules and the peer have changed", steps)
 		}
+		r.mu.Lock()
 		if len(kernel.turning) != 0 {
 			t.Errorf("restarted %v: left half way: %v", restarted, kernel.turning)
 		}
 		kernel.step = nil
+		r.mu.Unlock()
 	}
 }
 

@@ -88,6 +88,8 @@ func Ask(snap *model.Snapshot, host string, q Question) (*Answer, error) {
 	}
 	if lost := noRoute(snap, from, to); lost != "" {
 		a.Passes, a.Beyond = false, flow.ReasonNoRoute.String()+": "+lost
+	} else if lost := outside(snap, from, to); lost != "" {
+		a.Passes, a.Beyond = false, lost
 	}
 	return a, nil
 }
@@ -101,6 +103,26 @@ func noRoute(snap *model.Snapshot, from, to End) string {
 		return fmt.Sprintf("nobody has %s in %s", to.Address, from.row.VPC)
 	case to.row != nil && seen(snap, from.row, to.Address) != to.row:
 		return fmt.Sprintf("%s in %s does not lead to %s of %s", to.Address, from.row.VPC, to.Interface, to.row.VPC)
+	}
+	return ""
+}
+
+// outside says why a packet to nobody's address does not reach the internet, with
+// the reason before it; "" if it does or is not for there
+// (docs/spec/packet-semantics.md section 1.11).
+func outside(snap *model.Snapshot, from, to End) string {
+	if from.row == nil || to.row != nil {
+		return ""
+	}
+	t, _ := snap.RouteTableOf(from.row.Subnet, from.row.VPC)
+	if t == nil {
+		return ""
+	}
+	switch r := t.Route(to.Address); {
+	case r == nil || r.Gateway == "" || !snap.Active(t, r):
+		return fmt.Sprintf("%s: no route of %s leads to %s", flow.ReasonNoRoute, t.ID, to.Address)
+	case from.Address.Is4() && !snap.PublicAddress(from.row, from.Address).IsValid():
+		return fmt.Sprintf("%s: nothing stands for %s on the internet", flow.ReasonNoPublicAddress, from.Address)
 	}
 	return ""
 }

@@ -266,9 +266,25 @@ func TestClosedAndEmpty(t *testing.T) {
 	if err != nil || a.Passes || len(a.Gates) != 1 || !a.Gates[0].Passes || a.Beyond != "no_route: nobody has 10.0.2.99 in vpc-v1" {
 		t.Errorf("to nobody: %+v, %v", a, err)
 	}
-	if a, err = Ask(snap, here, Question{From: "eni-a", To: "203.0.113.9", Protocol: "udp", Port: "53"}); err != nil || !a.Passes || a.Beyond != "" {
-		t.Errorf("to the outside: %+v, %v", a, err)
+	out := func(want string) {
+		t.Helper()
+		a, err := Ask(snap, here, Question{From: "eni-a", To: "203.0.113.9", Protocol: "udp", Port: "53"})
+		if err != nil || !a.Gates[0].Passes || a.Passes != (want == "") || a.Beyond != want {
+			t.Errorf("to the outside: %+v, %v, want %q", a, err, want)
+		}
 	}
+	main := *snap.MainRouteTable(snap.VPCs.Get("vpc-v1"))
+	out("no_route: no route of " + main.ID + " leads to 203.0.113.9")
+	main.ID = "rtb-1"
+	main.Routes = []secgroup.Route{{Destination: netip.MustParsePrefix("0.0.0.0/0"), Gateway: "igw-1"}}
+	main.Subnets = []secgroup.RouteAssociation{{ID: "rtbassoc-1", Subnet: snap.Interfaces.Get("eni-a").Subnet}}
+	snap.RouteTables.Put(&main)
+	snap.InternetGateways.Put(&secgroup.InternetGateway{ID: "igw-1", VPC: "vpc-v1"})
+	out("no_public_address: nothing stands for 10.0.1.10 on the internet")
+	joined := *snap.Interfaces.Get("eni-a")
+	joined.Public = netip.MustParseAddr("198.18.0.9")
+	snap.Interfaces.Put(&joined)
+	out("")
 	if a, err = Ask(snap, here, Question{From: "eni-a", To: "eni-c", Protocol: "udp", Port: "53"}); err != nil || a.Passes || a.Beyond != "no_route: 10.0.1.20 in vpc-v1 does not lead to eni-c of vpc-v2" {
 		t.Errorf("to another VPC: %+v, %v", a, err)
 	}
