@@ -332,3 +332,26 @@ func (f *fleets) belongs(t *testing.T, when string) {
 		}
 	}
 }
+
+// Groups, subnets and fleets of others are as if they were not there.
+func TestFleetsSeeNothingOfOtherAccounts(t *testing.T) {
+	f := newFleets(t, "10.0.0.0/24", FleetChange{Instances: new(int32(1))})
+	eve := Caller{Scope: secgroup.Scope{Account: "999988887777", Region: f.Scope.Region}}
+	f.must(f.EnsureRegion(t.Context(), eve.Scope))
+	ask := FleetChange{
+		InstanceType: new("stream.standard.medium"), ImageName: new(baseImages[0].Name), Capacity: true, Instances: new(int32(1)),
+		VPC: &StreamingVPC{Subnets: []string{f.net.subnet.ID}},
+	}
+	_, err := f.CreateFleet(t.Context(), eve, "F", ask)
+	refused(t, err, "ResourceNotFoundException: The subnet "+f.net.subnet.ID+" does not exist.")
+	own := DefaultVPC(f.Read(), eve.Scope)
+	for n := range f.Read().Subnets.By(model.ByVPC, own.ID) {
+		ask.VPC = &StreamingVPC{Subnets: []string{n.ID}, Groups: f.groups[:1]}
+	}
+	_, err = f.CreateFleet(t.Context(), eve, "F", ask)
+	refused(t, err, "ResourceNotFoundException: The security group "+f.groups[0]+" does not exist.")
+	refused(t, f.StartFleet(t.Context(), eve, "F"), "ResourceNotFoundException: The fleet F for account 999988887777 does not exist.")
+	arn := StreamingARN(f.Scope, string(secgroup.FleetKind), "F")
+	_, err = StreamingTags(f.Read(), eve.Scope, arn)
+	refused(t, err, "ResourceNotFoundException: The resource "+arn+" does not exist.")
+}
