@@ -61,8 +61,16 @@ func subnetOf(snap *model.Snapshot, scope secgroup.Scope, id string) (*secgroup.
 // rows returns the rows of these ids, each once and in the order given; what is
 // not there or not mine is refused, all in one text.
 func rows[T any](t *model.Table[T], ids []string, a absent, mine func(*T) bool) ([]*T, error) {
-	var found []*T
-	var missing []string
+	found, missing := pick(t, ids, mine)
+	if missing != nil {
+		return nil, a.err(missing...)
+	}
+	return found, nil
+}
+
+// pick returns the rows of these ids, each once and in the order given, and the
+// ids of what is not there or not mine.
+func pick[T any](t *model.Table[T], ids []string, mine func(*T) bool) (found []*T, missing []string) {
 	seen := make(map[string]bool, len(ids))
 	for _, id := range ids {
 		if seen[id] {
@@ -75,8 +83,5 @@ func rows[T any](t *model.Table[T], ids []string, a absent, mine func(*T) bool) 
 			missing = append(missing, id)
 		}
 	}
-	if missing != nil {
-		return nil, a.err(missing...)
-	}
-	return found, nil
+	return found, missing
 }

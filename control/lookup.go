@@ -59,20 +59,7 @@ func named[T any](t *model.Table[T], scope secgroup.Scope, ids []string, scopeOf
 	if len(ids) == 0 {
 		return slices.Collect(t.By(model.ByScope, model.ScopeValue(scope))), nil
 	}
-	var found []*T
-	var unknown []string
-	seen := make(map[string]bool, len(ids))
-	for _, id := range ids {
-		if seen[id] {
-			continue
-		}
-		seen[id] = true
-		if row := t.Get(id); row != nil && scopeOf(row) == scope {
-			found = append(found, row)
-		} else {
-			unknown = append(unknown, id)
-		}
-	}
+	found, unknown := pick(t, ids, func(row *T) bool { return scopeOf(row) == scope })
 	switch len(unknown) {
 	case 0:
 		return found, nil

@@ -22,6 +22,7 @@ import (
 	awscredentials "github.com/aws/aws-sdk-go-v2/credentials"
 	awsec2 "github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"golang.org/x/sys/unix"
 )
 
 // calls is what a number of clients got done.
@@ -30,6 +31,7 @@ type calls struct {
 	p50, p99 float64 // ns
 	allocs   float64 // per call, of the whole process
 	bytes    float64 // allocated, likewise
+	cpu      float64 // ns, likewise
 }
 
 // call has clients make the same call again and again for the time of a slice.
@@ -50,6 +52,10 @@ func call[T any](ctx context.Context, i *installation, clients int, client func(
 	var serial atomic.Int64
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
+	worked, err := cpuTime()
+	if err != nil {
+		return calls{}, err
+	}
 	begun := time.Now()
 	for _, state := range states {
 		wg.Go(func() {
@@ -71,6 +77,10 @@ func call[T any](ctx context.Context, i *installation, clients int, client func(
 	wg.Wait()
 	lasted := time.Since(begun)
 	runtime.ReadMemStats(&after)
+	done, err := cpuTime()
+	if err != nil {
+		return calls{}, err
+	}
 	if err := context.Cause(ctx); err != nil {
 		return calls{}, err
 	}
@@ -81,8 +91,18 @@ func call[T any](ctx context.Context, i *installation, clients int, client func(
 	n := float64(len(all))
 	return calls{
 		rate: n / lasted.Seconds(), p50: float64(percentile(all, 50)), p99: float64(percentile(all, 99)),
+		cpu:    float64(done-worked) / n,
 		allocs: float64(after.Mallocs-before.Mallocs) / n, bytes: float64(after.TotalAlloc-before.TotalAlloc) / n,
 	}, nil
+}
+
+// cpuTime returns the CPU time of the process so far.
+func cpuTime() (time.Duration, error) {
+	var used unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &used); err != nil {
+		return 0, fmt.Errorf("read the CPU time: %w", err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano()), nil
 }
 
 // errSpent ends a measurement early and well: everything that was made for it is
@@ -91,7 +111,7 @@ var errSpent = errors.New("nothing is left to be measured with")
 
 func (c calls) row(section, name, against string, of float64) row {
 	r := row{Section: section, Name: name, Against: against, Value: c.rate,
-		Figures: fmt.Sprintf("p50 %s, p99 %s, %.4g/s, %.3g allocations, %.3g KB", nanos(c.p50), nanos(c.p99), c.rate, c.allocs, c.bytes/1e3)}
+		Figures: fmt.Sprintf("p50 %s, p99 %s, %.4g/s, CPU %s, %.3g allocations, %.3g KB", nanos(c.p50), nanos(c.p99), c.rate, nanos(c.cpu), c.allocs, c.bytes/1e3)}
 	if of > 0 {
 		r.Ratio = c.p50 / of
 	}
