@@ -125,3 +125,26 @@ func TestModifyOnce(t *testing.T) {
 		t.Errorf("the default is %d again", *got.DefaultVersionNumber)
 	}
 }
+
+// TestEveryTokenIsACase wants a case of testdata/conformance, with a clock, for
+// every operation that has a client token.
+func TestEveryTokenIsACase(t *testing.T) {
+	cases := map[string]bool{}
+	for _, scene := range readScripts(t, "testdata/conformance") {
+		cases[scene.name] = true
+	}
+	s := newSite(t)
+	n := 0
+	for _, name := range New(s.control).Offered() {
+		in := reflect.TypeOf(ec2types.Model.Operations[name].NewInput()).Elem()
+		if _, has := in.FieldByName("ClientToken"); !has {
+			continue
+		}
+		if n++; !cases["tokens/token "+name] {
+			t.Errorf("%s has a client token and no case", name)
+		}
+	}
+	if n == 0 {
+		t.Error("no operation has a client token; the test itself is broken")
+	}
+}
