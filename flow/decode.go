@@ -16,8 +16,11 @@ const etherHeader = 14
 //
 // Fragments are decoded, not refused: whether a gate can judge them is its own
 // matter. Checksums are not verified.
-func Decode(frame []byte) Packet {
-	var p Packet
+func Decode(frame []byte) Packet { return DecodeOffloaded(frame, Offload{}) }
+
+// DecodeOffloaded is Decode for a frame of which a device said more.
+func DecodeOffloaded(frame []byte, o Offload) Packet {
+	p := Packet{Offload: o}
 	p.Reason = p.decode(frame)
 	return p
 }
@@ -30,6 +33,9 @@ func (p *Packet) decode(frame []byte) Reason {
 	p.SrcMAC = MAC(frame[6:12])
 	p.EtherType = binary.BigEndian.Uint16(frame[12:])
 	rest := frame[etherHeader:]
+	if p.Offload.VLAN {
+		return ReasonEthertype
+	}
 	switch p.EtherType {
 	case EtherARP:
 		return p.decodeARP(rest)
@@ -65,7 +71,7 @@ func (p *Packet) decodeIPv4(b []byte) Reason {
 	}
 	header := int(b[0]&0x0f) * 4
 	total := int(binary.BigEndian.Uint16(b[2:]))
-	if total == 0 && len(b) > 0xffff {
+	if total == 0 && (p.Segments() > 1 || len(b) > 0xffff) {
 		total = len(b) // "big TCP": the field cannot hold the length (section 4.6)
 	}
 	if header < fixed || total < header || total > len(b) {
@@ -82,9 +88,9 @@ func (p *Packet) decodeIPv4(b []byte) Reason {
 	if p.Protocol == ProtoICMPv6 {
 		return ReasonFamilyMismatch
 	}
-	frag := binary.BigEndian.Uint16(b[6:])
-	p.setFragment(frag&0x1fff<<3, frag&0x2000 != 0, uint32(binary.BigEndian.Uint16(b[4:])))
-	return p.decodeTransport(b[header:total])
+	frag, rest := binary.BigEndian.Uint16(b[6:]), b[header:total]
+	p.setFragment(frag&0x1fff<<3, frag&0x2000 != 0, uint32(binary.BigEndian.Uint16(b[4:])), len(rest))
+	return p.decodeTransport(rest)
 }
 
 // ipv4Options finds what may not be forwarded among the options (section 4.4).
@@ -109,12 +115,21 @@ func ipv4Options(b []byte) Reason {
 	return ReasonUnset
 }
 
-func (p *Packet) setFragment(offset uint16, more bool, id uint32) {
+func (p *Packet) setFragment(offset uint16, more bool, id uint32, length int) {
 	if offset == 0 && !more {
 		return
 	}
-	p.Fragment = Fragment{Is: true, More: more, Offset: offset, ID: id}
+	p.Fragment = Fragment{Is: true, More: more, Offset: offset, Length: length, ID: id}
 }
+
+// impossible reports a fragment that no datagram can be made of: nothing, one
+// that ends where no other can begin, or that would make the datagram longer
+// than it can be (section 4.5).
+func (f Fragment) impossible() bool {
+	return f.Is && (f.Length == 0 || f.More && f.Length%8 != 0 || int(f.Offset)+f.Length > 0xffff)
+}
+
+var limitedBroadcast = netip.AddrFrom4([4]byte{0xff, 0xff, 0xff, 0xff})
 
 // martian reports an address that may never be on the wire (sections 1.5, 1.8,
 // 4.6 and 5). Transport fields must be decoded: they tell DHCP and duplicate
@@ -123,18 +138,22 @@ func (p *Packet) martian() bool {
 	switch {
 	case p.Src == p.Dst:
 		return true
-	case p.Src.IsLoopback(), p.Src.IsMulticast(), p.Src.Is4In6(), p.Dst.Is4In6():
+	case p.Src.IsLoopback(), p.Src.IsMulticast(), p.Src == limitedBroadcast, p.Src.Is4In6(), p.Dst.Is4In6():
 		return true
 	case p.Src.IsUnspecified():
-		return !p.dhcpClient() && !p.nameless()
+		return !p.dhcpClient() && !p.nameless() && !p.igmpQuery()
 	}
 	return false
 }
 
 // dhcpClient reports a DHCP client that has no address yet.
 func (p *Packet) dhcpClient() bool {
-	return p.Family == IPv4 && p.Protocol == ProtoUDP && p.SrcPort == 68 && p.DstPort == 67
+	return p.Family == IPv4 && p.Protocol == ProtoUDP && p.SrcPort == 68 && p.DstPort == 67 && !p.Fragment.Is
 }
+
+// igmpQuery reports a message to multicast receivers, whose querier may have no
+// address (section 4.3).
+func (p *Packet) igmpQuery() bool { return p.Protocol == ProtoIGMP && p.Dst.IsMulticast() }
 
 // nameless reports the ICMPv6 messages that a host without an address sends:
 // duplicate address detection, router solicitations, listener reports.

@@ -19,7 +19,7 @@ func (p *Packet) decodeIPv6(b []byte) Reason {
 		return ReasonMalformed
 	}
 	payload := int(binary.BigEndian.Uint16(b[4:]))
-	if payload == 0 && len(b)-fixed > 0xffff {
+	if payload == 0 && (p.Segments() > 1 || len(b)-fixed > 0xffff) {
 		payload = len(b) - fixed // "big TCP" (section 4.6)
 	}
 	if payload > len(b)-fixed {
@@ -75,7 +75,7 @@ func (p *Packet) walkExtensions(next uint8, b []byte) ([]byte, Reason) {
 			}
 		case protoFragment:
 			frag := binary.BigEndian.Uint16(b[2:])
-			p.setFragment(frag&^7, frag&1 != 0, binary.BigEndian.Uint32(b[4:]))
+			p.setFragment(frag&^7, frag&1 != 0, binary.BigEndian.Uint32(b[4:]), len(b)-size)
 			if p.Fragment.Offset > 0 {
 				p.Protocol = b[0]
 				return nil, ReasonUnset

@@ -152,7 +152,7 @@ func TestDecodeFields(t *testing.T) {
 		{"later fragment has no ports", frame(t, v4, "45000024 000720b9 40110000", h1a, zeros(16)), func(p *flow.Packet) {
 			p.EtherType, p.Src, p.Dst = flow.EtherIPv4, ip(h1), ip(a)
 			p.Protocol, p.Length = flow.ProtoUDP, 36
-			p.Fragment = flow.Fragment{Is: true, More: true, Offset: 0xb9 * 8, ID: 7}
+			p.Fragment = flow.Fragment{Is: true, More: true, Offset: 0xb9 * 8, Length: 16, ID: 7}
 		}},
 		{"echo reply", frame(t, v4, "4500001c 00004000 40010000", h1a, "0000 0000 0007 0001"), func(p *flow.Packet) {
 			p.EtherType, p.Src, p.Dst = flow.EtherIPv4, ip(h1), ip(a)

@@ -27,6 +27,9 @@ func (p *Packet) decodeTransport(b []byte) Reason {
 			reason = p.decodeICMP(b)
 		}
 	}
+	if reason == ReasonUnset && p.Fragment.impossible() {
+		return ReasonMalformed
+	}
 	if reason == ReasonUnset && p.martian() {
 		return ReasonMartian
 	}
@@ -45,6 +48,7 @@ func (p *Packet) decodeTCP(b []byte) Reason {
 	p.SrcPort = binary.BigEndian.Uint16(b[0:])
 	p.DstPort = binary.BigEndian.Uint16(b[2:])
 	p.Flags = TCPFlags(b[13])
+	p.repeatHeaders(b, header)
 	return ReasonUnset
 }
 
@@ -63,7 +67,14 @@ func (p *Packet) decodeUDP(b []byte) Reason {
 	}
 	p.SrcPort = binary.BigEndian.Uint16(b[0:])
 	p.DstPort = binary.BigEndian.Uint16(b[2:])
+	p.repeatHeaders(b, fixed)
 	return ReasonUnset
+}
+
+// repeatHeaders adds to the length of a super-packet the headers that each of its
+// segments has of its own. b is what the IP header carries.
+func (p *Packet) repeatHeaders(b []byte, header int) {
+	p.Length += (p.Segments() - 1) * (p.Length - len(b) + header)
 }
 
 // decodeICMP also covers ICMPv6, whose shortest message has 4 octets; whatever
@@ -87,6 +98,9 @@ func (p *Packet) decodeICMP(b []byte) Reason {
 		p.Target = netip.AddrFrom16([16]byte(b[8:24]))
 	}
 	p.Type, p.Code = b[0], b[1]
+	if ICMPError(p.Family, p.Type) && len(b) > fixed {
+		p.Embedded.decode(p.Family, b[fixed:])
+	}
 	return ReasonUnset
 }
 

@@ -31,6 +31,19 @@ var icmpQueries = [NumFamilies][]struct{ query, reply uint8 }{
 	IPv6: {{128, 129}, {139, 140}, {160, 161}},
 }
 
+// PathMTU are the errors that path-MTU discovery lives on: type and code of
+// "fragmentation needed" and of "packet too big".
+var PathMTU = [NumFamilies][2]uint8{IPv4: {3, 4}, IPv6: {2, 0}}
+
+// ICMPError reports whether a message of the type quotes the packet that caused it
+// (section 3.4). Redirects, which quote one too, are no errors.
+func ICMPError(f Family, typ uint8) bool {
+	if f == IPv4 {
+		return typ == 3 || typ == 4 || typ == 11 || typ == 12
+	}
+	return typ >= 1 && typ <= 4
+}
+
 // ICMPQuery classifies an ICMP or ICMPv6 type: whether it is a query, whether it
 // is a reply, and the type of the query in either case. All others are one-way
 // messages and errors.

@@ -15,6 +15,7 @@ const (
 // number is an ordinary protocol without ports (section 3.5).
 const (
 	ProtoICMP     = 1
+	ProtoIGMP     = 2
 	ProtoTCP      = 6
 	ProtoUDP      = 17
 	ProtoICMPv6   = 58
@@ -67,6 +68,7 @@ type Packet struct {
 	Length   int   // octets of IP, header included, padding excluded
 
 	Fragment Fragment // zero for a whole datagram, atomic fragments included
+	Offload  Offload  // as given to DecodeOffloaded
 
 	// Valid for TCP and UDP unless Fragment.Offset is set.
 	SrcPort, DstPort uint16
@@ -76,6 +78,39 @@ type Packet struct {
 	Type, Code uint8
 	ID         uint16     // identifier of queries and replies; see ICMPQuery
 	Target     netip.Addr // target of neighbour solicitations and advertisements
+	Embedded   Embedded   // what an ICMP or ICMPv6 error is about
+}
+
+// Offload is what a device says of a frame beside its octets. The zero Offload
+// is an ordinary frame.
+type Offload struct {
+	Segments int  // above 1: a super-packet of so many segments (section 4.6)
+	VLAN     bool // the frame had a VLAN tag (section 4.2)
+}
+
+// Segments returns how many packets of the wire the packet stands for.
+func (p *Packet) Segments() int { return max(p.Offload.Segments, 1) }
+
+// Embedded is the start of the packet that an error message quotes, as far as it
+// names a flow (section 3.4). The zero Embedded names none: the message is no
+// error, or quotes too little, a later fragment, or another error. Its family is
+// the message's.
+type Embedded struct {
+	Is       bool
+	Src, Dst netip.Addr
+	Protocol uint8
+
+	SrcPort, DstPort uint16 // TCP and UDP
+	Type             uint8  // ICMP and ICMPv6 queries and replies, as ID
+	ID               uint16
+}
+
+// Packet returns the quoted packet as far as it is known.
+func (e Embedded) Packet(f Family) Packet {
+	return Packet{
+		EtherType: [NumFamilies]uint16{EtherIPv4, EtherIPv6}[f], Family: f, Src: e.Src, Dst: e.Dst, Protocol: e.Protocol,
+		SrcPort: e.SrcPort, DstPort: e.DstPort, Type: e.Type, ID: e.ID,
+	}
 }
 
 // ARP is the content of an ARP message for IPv4 over Ethernet.
@@ -91,6 +126,7 @@ type Fragment struct {
 	Is     bool   // the packet is not the whole datagram
 	More   bool   // fragments follow
 	Offset uint16 // octets before this one; 0 for the first
+	Length int    // octets of the datagram in this one
 	ID     uint32
 }
 

@@ -14,6 +14,7 @@ const (
 	ReasonRule      // a rule admits a new flow, or a packet that needs no state
 	ReasonTracked   // a live entry admits it
 	ReasonUntracked // any-CIDR rules admit it both ways (section 2.1)
+	ReasonRelated   // an ICMP error about a flow that passes (3.4)
 
 	// Exempt.
 	ReasonExempt   // traffic that groups never filter (section 4.1)
@@ -45,6 +46,10 @@ const (
 	ReasonFamilyMismatch // ICMP in IPv6 or ICMPv6 in IPv4 (4.4)
 	ReasonTinyFragment   // first fragment without its whole transport header (4.5)
 	ReasonFragment       // a fragment, which this version cannot judge and so refuses
+	ReasonFragOverlap    // fragments of the datagram overlap: nothing more of it passes (4.5)
+	ReasonFragHeld       // a later fragment, kept until its first one is judged; counted then (4.5)
+	ReasonFragAllowance  // more egress fragments in a second than the interface may send (3.8)
+	ReasonLinkLocalRate  // more packets to local services in a second than it may send (3.8)
 	ReasonNoRoute        // egress admits it, but the fabric knows nobody at the destination
 	// It is for the internet, and its source is not known there (1.11).
 	ReasonNoPublicAddress
@@ -57,6 +62,7 @@ var reasonNames = [NumReasons]string{
 	ReasonRule:           "rule",
 	ReasonTracked:        "tracked",
 	ReasonUntracked:      "untracked",
+	ReasonRelated:        "related",
 	ReasonExempt:         "exempt",
 	ReasonAnswered:       "answered",
 	ReasonNoRule:         "no_rule",
@@ -82,6 +88,10 @@ var reasonNames = [NumReasons]string{
 	ReasonFamilyMismatch: "family_mismatch",
 	ReasonTinyFragment:   "tiny_fragment",
 	ReasonFragment:       "fragment",
+	ReasonFragOverlap:    "frag_overlap",
+	ReasonFragHeld:       "frag_held",
+	ReasonFragAllowance:  "frag_allowance",
+	ReasonLinkLocalRate:  "linklocal_allowance",
 	ReasonNoRoute:        "no_route",
 
 	ReasonNoPublicAddress: "no_public_address",
@@ -99,7 +109,7 @@ func (r Reason) Verdict() Verdict {
 	switch {
 	case r == ReasonUnset || r >= ReasonNoPolicy:
 		return Discard
-	case r <= ReasonUntracked:
+	case r <= ReasonRelated:
 		return Accept
 	case r <= ReasonAnswered:
 		return Exempt

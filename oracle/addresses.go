@@ -4,6 +4,7 @@ package oracle
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/hedgeward/hedgeward/flow"
 )
@@ -13,7 +14,10 @@ var (
 		netip.MustParsePrefix("169.254.0.0/16"),
 		netip.MustParsePrefix("fd00:ec2::/32"),
 	}
-	routerLinkLocal  = netip.MustParseAddr("fe80:ec2::1")
+	routerLinkLocals = []netip.Addr{
+		netip.MustParseAddr("fe80:ec2::1"),
+		netip.MustParseAddr("fe80::48:47ff:fe00:1"), // of its MAC address
+	}
 	limitedBroadcast = netip.MustParseAddr("255.255.255.255")
 	linkLocalV6      = netip.MustParsePrefix("fe80::/10")
 )
@@ -45,7 +49,7 @@ func last(block netip.Prefix) netip.Addr {
 // router reports whether a is an address of the VPC router as e sees it: base + 1
 // of a subnet that e is in, or the router's link-local address (4.1).
 func (w *World) router(e *Interface, a netip.Addr) bool {
-	if a == routerLinkLocal {
+	if slices.Contains(routerLinkLocals, a) {
 		return true
 	}
 	for _, subnet := range w.VPCs[e.VPC].Subnets {
@@ -64,7 +68,7 @@ func (w *World) router(e *Interface, a netip.Addr) bool {
 // reserved reports an address that no instance may send from: routers and DNS of
 // the VPC and the link-local services (5, last row but one).
 func (w *World) reserved(e *Interface, a netip.Addr) bool {
-	if inServiceBlock(a) || a == routerLinkLocal {
+	if inServiceBlock(a) || slices.Contains(routerLinkLocals, a) {
 		return true
 	}
 	for _, subnet := range w.VPCs[e.VPC].Subnets {
@@ -80,13 +84,18 @@ func (w *World) reserved(e *Interface, a netip.Addr) bool {
 	return false
 }
 
-// groupcast refuses multicast and broadcast (4.3). DHCP and multicast domains
-// will be exceptions here.
-func (w *World) groupcast(e *Interface, p flow.Packet) flow.Reason {
-	if p.Dst.IsMulticast() {
+// groupcast refuses multicast and broadcast (4.3). What a multicast domain carries
+// is left to the rules.
+func (w *World) groupcast(e *Interface, d flow.Direction, p flow.Packet) flow.Reason {
+	switch {
+	case w.dhcp(e, d, p):
+		return flow.ReasonUnset
+	case p.Dst.IsMulticast():
+		if w.VPCs[e.VPC].MulticastDomain {
+			return flow.ReasonUnset
+		}
 		return flow.ReasonMulticast
-	}
-	if p.Dst == limitedBroadcast {
+	case p.Dst == limitedBroadcast:
 		return flow.ReasonBroadcast
 	}
 	for _, subnet := range w.VPCs[e.VPC].Subnets {
@@ -95,25 +104,4 @@ func (w *World) groupcast(e *Interface, p flow.Packet) flow.Reason {
 		}
 	}
 	return flow.ReasonUnset
-}
-
-// exempt lets ICMP to and from the VPC router pass and refuses the rest of the
-// link-local services, whose exempt ports are not served yet (4.1).
-func (w *World) exempt(e *Interface, d flow.Direction, p flow.Packet) flow.Reason {
-	switch {
-	case routerICMP(w, e, d, p):
-		if d == flow.Egress && (p.Family == flow.IPv4 && p.Type == flow.EchoRequest ||
-			p.Family == flow.IPv6 && p.Type == flow.EchoRequestV6) {
-			return flow.ReasonAnswered
-		}
-		return flow.ReasonExempt
-	case inServiceBlock(p.Dst):
-		return flow.ReasonLinkLocal
-	}
-	return flow.ReasonUnset
-}
-
-// routerICMP reports ICMP or ICMPv6 between e and its router.
-func routerICMP(w *World, e *Interface, d flow.Direction, p flow.Packet) bool {
-	return (p.Protocol == flow.ProtoICMP || p.Protocol == flow.ProtoICMPv6) && w.router(e, p.Remote(d))
 }

@@ -8,8 +8,6 @@
 // nothing, caches nothing and is not safe for concurrent use. Only tests import
 // it.
 //
-// Not yet here, each with its place in Judge marked: exempt services other than
-// the VPC router (4.1), judged fragments (4.5), related ICMP errors and the
-// path-MTU exception (3.4), allowances (3.8), paths that force tracking (2.4),
-// reachability beyond one VPC (1.6), multicast domains (4.3).
+// What the fabric decides, it is told: by which path a packet came and from whom
+// (Path), and what the device said of it (flow.Offload).
 package oracle

@@ -63,6 +63,7 @@ func keyOf(d flow.Direction, p flow.Packet) (key, bool) {
 // entry is one tracked flow (3.1).
 type entry struct {
 	initiator   side
+	cost        int    // of the allowance (2.4)
 	remoteOwner string // interface that owned the remote address at creation; "" outside
 
 	lastSeen time.Duration // idle timers count from here
@@ -74,12 +75,16 @@ type entry struct {
 
 	asked        bool // UDP: the initiator sent since the last transaction
 	transactions int  // UDP: completed ones (3.3)
+
+	packets, octets [flow.NumDirections]int
 }
 
 // newEntry returns the entry that a packet creates, or nil and the reason why it
-// may not, or need not, create one (1.9 step 11).
-func newEntry(d flow.Direction, p flow.Packet, now time.Duration) (*entry, flow.Reason) {
-	c := &entry{initiator: sender(d), lastSeen: now, entered: now}
+// may not, or need not, create one (1.9 step 11). In a time of grace after a loss
+// of state, TCP data may (3.10).
+func newEntry(d flow.Direction, p flow.Packet, now time.Duration, grace bool) (*entry, flow.Reason) {
+	c := &entry{initiator: sender(d), cost: 1, lastSeen: now, entered: now}
+	c.count(d, p)
 	switch p.Protocol {
 	case flow.ProtoTCP:
 		switch classify(p.Flags) {
@@ -87,6 +92,11 @@ func newEntry(d flow.Direction, p flow.Packet, now time.Duration) (*entry, flow.
 			c.tcp = synSent
 		case classSA:
 			c.tcp = synackSeen // asymmetric pick-up (2.6)
+		case classData:
+			if !grace {
+				return nil, flow.ReasonNoState
+			}
+			c.tcp = established
 		default: // BAD, too: bad_flags is said of a live entry's packets
 			return nil, flow.ReasonNoState
 		}
@@ -119,21 +129,29 @@ func (c *entry) update(d flow.Direction, p flow.Packet, now time.Duration) flow.
 		}
 	}
 	c.lastSeen = now
+	c.count(d, p)
 	return flow.ReasonTracked
 }
 
-// find returns the live entry of the key, or nil. A dead one stays until another
-// takes its place: nothing collects here, so a longer timeout revives it (2.5).
-func (e *Interface) find(k key, now time.Duration) *entry {
-	if c := e.entries[k]; c != nil && e.live(k, c, now) {
+// count adds a packet, or all segments of one, to the entry's counters (4.6).
+func (c *entry) count(d flow.Direction, p flow.Packet) {
+	c.packets[d] += p.Segments()
+	c.octets[d] += p.Length
+}
+
+// find returns the live entry of the key, or nil. A dead one may stay until another
+// takes its place, and until then a longer timeout revives it (2.5).
+func (w *World) find(e *Interface, k key, now time.Duration) *entry {
+	if c := e.entries[k]; c != nil && e.live(k, c, now, w.pressed(e)) {
 		return c
 	}
 	return nil
 }
 
 // live is the definition of section 3.1: an entry exactly at its timeout is dead.
-func (e *Interface) live(k key, c *entry, now time.Duration) bool {
-	timeout, absolute := c.timeout(k, e.Timeouts.withDefaults())
+// pressed says that the instance is short of its allowance.
+func (e *Interface) live(k key, c *entry, now time.Duration, pressed bool) bool {
+	timeout, absolute := c.timeout(k, e.Timeouts.withDefaults(), pressed)
 	since := c.lastSeen
 	if absolute {
 		since = c.entered
@@ -142,13 +160,19 @@ func (e *Interface) live(k key, c *entry, now time.Duration) bool {
 }
 
 // timeout is the table of section 3.6.
-func (c *entry) timeout(k key, t Timeouts) (d time.Duration, absolute bool) {
+func (c *entry) timeout(k key, t Timeouts, pressed bool) (d time.Duration, absolute bool) {
 	switch k.protocol {
 	case flow.ProtoTCP:
 		switch c.tcp {
-		case synSent, synackSeen: // shorter above 90 % of the allowance (3.8)
+		case synSent, synackSeen:
+			if pressed {
+				return 5 * time.Second, true
+			}
 			return 30 * time.Second, true
 		case synRecv:
+			if pressed {
+				return 10 * time.Second, true
+			}
 			return 60 * time.Second, true
 		case established:
 			return t.TCPEstablished, false

@@ -11,10 +11,10 @@ import (
 
 // Allowed returns the ids of all rules in the union of the groups of e that
 // match the packet (1.4).
-func (w *World) Allowed(e *Interface, d flow.Direction, p flow.Packet, from *Interface) []string {
+func (w *World) Allowed(e *Interface, d flow.Direction, p flow.Packet, path Path) []string {
 	var ids []string
 	for _, r := range w.rules(e) {
-		if r.Direction == d && r.matchesTransport(p) && w.matchesPeer(r.Peer, e, d, p, from) {
+		if r.Direction == d && r.matchesTransport(p) && w.matchesPeer(r.Peer, e, d, p, path) {
 			ids = append(ids, r.ID)
 		}
 	}
@@ -50,7 +50,7 @@ func (r Rule) matchesTransport(p flow.Packet) bool {
 }
 
 // matchesPeer is section 1.5.
-func (w *World) matchesPeer(peer Peer, e *Interface, d flow.Direction, p flow.Packet, from *Interface) bool {
+func (w *World) matchesPeer(peer Peer, e *Interface, d flow.Direction, p flow.Packet, path Path) bool {
 	remote := p.Remote(d)
 	switch {
 	case peer.CIDR.IsValid():
@@ -59,21 +59,21 @@ func (w *World) matchesPeer(peer Peer, e *Interface, d flow.Direction, p flow.Pa
 		return slices.ContainsFunc(w.PrefixLists[peer.PrefixList], func(b netip.Prefix) bool { return b.Contains(remote) })
 	}
 	// id(p): who sent the packet, or whom the local VPC routes it to.
-	id := from
-	if d == flow.Egress || w.AddressIdentity {
-		id = w.Owner(e.VPC, remote)
+	id := path.From
+	if d == flow.Egress || w.Switches.AddressIdentity {
+		id, _ = w.Route(e.VPC, remote)
 	}
-	return id != nil && id.owns(remote) &&
-		id.VPC == e.VPC && // reference-reachable: more rows of 1.6 belong here
+	// Whatever carries the packet, a multicast group has no members by reference (4.3).
+	return id != nil && id.owns(remote) && !p.Dst.IsMulticast() &&
+		path.Class.References(d) && w.reachable(e, id.VPC, d) &&
 		w.Groups[peer.Group] != nil && slices.Contains(id.Groups, peer.Group)
 }
 
 // Untracked reports whether the packet passes without state (2.1).
-func (w *World) Untracked(e *Interface, d flow.Direction, p flow.Packet) bool {
-	if p.Protocol != flow.ProtoTCP && p.Protocol != flow.ProtoUDP {
+func (w *World) Untracked(e *Interface, d flow.Direction, p flow.Packet, path Path) bool {
+	if p.Protocol != flow.ProtoTCP && p.Protocol != flow.ProtoUDP || w.Switches.Forces(path.Class) {
 		return false
 	}
-	// Clause 1, paths that force tracking, belongs here (2.4).
 	there, allThere := w.anyCIDR(e, d, p)
 	back, allBack := w.anyCIDR(e, d.Opposite(), p.Reverse())
 	return there && back && (allThere || allBack)
@@ -95,4 +95,35 @@ func (w *World) anyCIDR(e *Interface, d flow.Direction, p flow.Packet) (matches,
 		}
 	}
 	return matches, allPorts
+}
+
+// AllowsAllPorts returns the ids of the rules that admit every packet of the
+// protocol and the remote address: what decides about a later fragment of which
+// nothing else is known (4.5). As in 2.1, rules whose port ranges add up do not
+// count.
+func (w *World) AllowsAllPorts(e *Interface, d flow.Direction, p flow.Packet, path Path) []string {
+	var ids []string
+	for _, r := range w.rules(e) {
+		if r.Direction == d && r.matchesAll(p.Protocol) && w.matchesPeer(r.Peer, e, d, p, path) {
+			ids = append(ids, r.ID)
+		}
+	}
+	return ids
+}
+
+// matchesAll reports a rule for everything of a protocol.
+func (r Rule) matchesAll(protocol uint8) bool {
+	if r.Protocol == AllProtocols {
+		return true
+	}
+	if r.Protocol != int(protocol) {
+		return false
+	}
+	switch protocol {
+	case flow.ProtoTCP, flow.ProtoUDP:
+		return r.From == 0 && r.To == 65535
+	case flow.ProtoICMP, flow.ProtoICMPv6:
+		return r.From == -1
+	}
+	return true
 }

@@ -14,6 +14,8 @@ type Delivery struct {
 	Egress  *Judgement
 	Ingress *Judgement
 	To      *Interface // whose ingress gate judged it; nil when none did
+
+	Released []Delivery // fragments that were held at the sender's gate and went on with it
 }
 
 // Reason returns why the packet got where it got to: the last gate's reason, or
@@ -28,23 +30,37 @@ func (d Delivery) Reason() flow.Reason {
 	return d.Egress.Reason
 }
 
-// Send carries a packet from an interface to whoever owns its destination in the
-// same VPC (1.2): judged at both, with state of its own at each.
-func (w *World) Send(from *Interface, p flow.Packet, now time.Duration) Delivery {
-	j := w.Judge(from, flow.Egress, p, nil, now)
+// Send carries a packet from an interface to whoever the routes of its VPC deliver
+// it to (1.2): judged at both, with state of its own at each. A class other than
+// Direct says by what path it goes instead of the VPCs' link.
+func (w *World) Send(from *Interface, p flow.Packet, class PathClass, now time.Duration) Delivery {
+	to, linked := w.Route(from.VPC, p.Dst)
+	if class == Direct {
+		class = linked
+	}
+	j := w.Judge(from, flow.Egress, p, Path{Class: class}, now)
+	out := w.carry(from, to, p, j, class, now)
+	for _, r := range j.Released {
+		out.Released = append(out.Released, w.carry(from, to, r.Packet, r.Judgement, class, now))
+	}
+	return out
+}
+
+// carry takes a judged packet on to its receiver.
+func (w *World) carry(from, to *Interface, p flow.Packet, j Judgement, class PathClass, now time.Duration) Delivery {
 	d := Delivery{Egress: &j}
-	if j.Verdict() != flow.Accept {
-		return d // dropped, or exempt and then answered by the host
+	if j.Verdict() != flow.Accept || to == nil {
+		return d // dropped, held, or exempt and then the host's
 	}
-	if d.To = w.Owner(from.VPC, p.Dst); d.To != nil {
-		in := w.Judge(d.To, flow.Ingress, p, from, now)
-		d.Ingress = &in
-	}
+	d.To = to
+	in := w.Judge(to, flow.Ingress, p, Path{From: from, Class: class}, now)
+	d.Ingress = &in
 	return d
 }
 
-// Arrive delivers a packet from outside to an interface's ingress gate.
-func (w *World) Arrive(to *Interface, p flow.Packet, now time.Duration) Delivery {
-	j := w.Judge(to, flow.Ingress, p, nil, now)
+// Arrive delivers a packet to an interface's ingress gate by a path that does not
+// begin at a gate of this world.
+func (w *World) Arrive(to *Interface, p flow.Packet, path Path, now time.Duration) Delivery {
+	j := w.Judge(to, flow.Ingress, p, path, now)
 	return Delivery{Ingress: &j, To: to}
 }

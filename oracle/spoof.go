@@ -12,6 +12,8 @@ import (
 // of IPv6 (4.2). It returns ReasonUnset for everything else.
 func (w *World) linkLayer(e *Interface, d flow.Direction, p flow.Packet) flow.Reason {
 	switch {
+	case p.Fragment.Is: // what is cut up is no message of the link
+		return flow.ReasonUnset
 	case p.EtherType == flow.EtherARP && d == flow.Egress:
 		return e.arp(p)
 	case p.EtherType == flow.EtherARP:
@@ -79,27 +81,35 @@ func (w *World) spoofed(e *Interface, d flow.Direction, p flow.Packet) flow.Reas
 	if d == flow.Egress && p.SrcMAC != e.MAC {
 		return flow.ReasonSpoofMAC
 	}
-	// Loopback and multicast sources were refused by Decode. ICMP of the router
-	// is the router's own when it comes from the fabric.
-	fromRouter := d == flow.Ingress && routerICMP(w, e, d, p)
-	if w.reserved(e, p.Src) && !fromRouter {
+	if w.dhcp(e, d, p) {
+		return flow.ReasonUnset
+	}
+	if p.Src.IsUnspecified() && !(p.Dst.IsMulticast() && w.VPCs[e.VPC].MulticastDomain) {
+		return flow.ReasonMartian
+	}
+	// Loopback and multicast sources were refused by Decode. What comes from the
+	// fabric as the router's ICMP, or as the answer of a service, is that.
+	_, ofService := w.serviceOf(e, d, p)
+	fromHost := d == flow.Ingress && (w.routerICMP(e, d, p) || ofService)
+	if w.reserved(e, p.Src) && !fromHost {
 		if d == flow.Ingress && inServiceBlock(p.Src) {
 			return flow.ReasonLinkLocal
 		}
 		return flow.ReasonSpoofIP
 	}
-	if !fromRouter && linkLocalV6.Contains(p.Src) && !linkLocalV6.Contains(p.Dst) {
+	if !fromHost && linkLocalV6.Contains(p.Src) && !linkLocalV6.Contains(p.Dst) {
 		return flow.ReasonSpoofIP
 	}
 	if !e.SourceDestCheck {
 		return flow.ReasonUnset
 	}
 	switch {
+	case d == flow.Ingress && p.Dst.IsMulticast() && w.VPCs[e.VPC].MulticastDomain:
 	case d == flow.Ingress && !e.owns(p.Dst):
 		return flow.ReasonNotMine
 	case d == flow.Egress && !e.owns(p.Src):
 		// An instance may ask the router from its link-local address (4.1).
-		if linkLocalV6.Contains(p.Src) && routerICMP(w, e, d, p) {
+		if linkLocalV6.Contains(p.Src) && w.routerICMP(e, d, p) {
 			return flow.ReasonUnset
 		}
 		return flow.ReasonSpoofIP

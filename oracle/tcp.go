@@ -136,7 +136,7 @@ func (c *entry) needsFreshVerdict(d flow.Direction, p flow.Packet) bool {
 }
 
 // freshSYN is what becomes of the entry when the rules allow such a SYN.
-func (e *Interface) freshSYN(k key, c *entry, d flow.Direction, untracked bool, now time.Duration) flow.Reason {
+func (e *Interface) freshSYN(k key, c *entry, d flow.Direction, p flow.Packet, untracked bool, now time.Duration) flow.Reason {
 	if c.tcp != timeWait && c.tcp != rstSeen {
 		// The old conversation may still live: its peer will tell. The spec
 		// lists ESTABLISHED, ONEWAY and HALF_CLOSED; SYNACK_SEEN is alike.
@@ -146,6 +146,7 @@ func (e *Interface) freshSYN(k key, c *entry, d flow.Direction, untracked bool, 
 		delete(e.entries, k)
 		return flow.ReasonUntracked
 	}
-	*c = entry{initiator: sender(d), remoteOwner: c.remoteOwner, lastSeen: now, entered: now, tcp: synSent}
+	*c = entry{initiator: sender(d), cost: c.cost, remoteOwner: c.remoteOwner, lastSeen: now, entered: now, tcp: synSent}
+	c.count(d, p)
 	return flow.ReasonRule
 }

@@ -19,10 +19,10 @@ type World struct {
 	Groups      map[string]*Group
 	PrefixLists map[string][]netip.Prefix // newest version only
 	Interfaces  map[string]*Interface
+	Links       []Link               // between VPCs
+	Instances   map[string]*Instance // what an interface's Instance names
 
-	// AddressIdentity is peer_identity=address of section 1.5: a group
-	// reference asks who owns the remote address, not who sent the packet.
-	AddressIdentity bool
+	Switches Switches
 }
 
 // VPC is one address space (section 1.7).
@@ -30,6 +30,9 @@ type VPC struct {
 	Name    string
 	CIDRs   []netip.Prefix // the primary IPv4 block first
 	Subnets []netip.Prefix // both families
+
+	// MulticastDomain says that its subnets are associated with one (4.3).
+	MulticastDomain bool
 }
 
 // Group is a security group: allow rules, without order.
@@ -64,13 +67,18 @@ type Peer struct {
 type Interface struct {
 	Name            string
 	VPC             string
+	Instance        string // whose allowance it uses; none: it has no limit
 	MAC             flow.MAC
 	Addresses       []netip.Prefix // addr(e): single addresses and delegated prefixes
 	Groups          []string       // empty: no snapshot yet, closed (section 3.10)
 	SourceDestCheck bool
 	Timeouts        Timeouts
 
-	entries map[key]*entry
+	entries  map[key]*entry
+	contexts map[fragmentKey]*fragmentContext
+	held     []heldFragment
+
+	services, pathMTU, fragments window // rates of 3.8 and 3.4
 }
 
 // Timeouts are the settings of section 3.7; zero values mean the defaults.
@@ -110,10 +118,16 @@ func (w *World) Owner(vpc string, a netip.Addr) *Interface {
 }
 
 func (w *World) ownerName(vpc string, a netip.Addr) string {
-	if e := w.Owner(vpc, a); e != nil {
+	if e, _ := w.Route(vpc, a); e != nil {
 		return e.Name
 	}
 	return ""
+}
+
+// Purge forgets everything about the interface: its instance was stopped, it was
+// detached, or the host lost its memory (2.5 and 3.10).
+func (e *Interface) Purge() {
+	e.entries, e.contexts, e.held = nil, nil, nil
 }
 
 // Reassign gives the interface other addresses, none if it is deleted, and purges
@@ -123,18 +137,10 @@ func (w *World) Reassign(e *Interface, addresses []netip.Prefix) {
 	lost := Interface{Addresses: e.Addresses}
 	e.Addresses = addresses
 	maps.DeleteFunc(e.entries, func(k key, _ *entry) bool { return lost.owns(k.local) && !e.owns(k.local) })
+	if w.Switches.KeepOrphans {
+		return
+	}
 	for _, o := range w.Interfaces {
 		maps.DeleteFunc(o.entries, func(k key, c *entry) bool { return w.ownerName(o.VPC, k.remote) != c.remoteOwner })
 	}
-}
-
-// Entries returns how many live entries the interface has (section 2.7).
-func (e *Interface) Entries(now time.Duration) int {
-	n := 0
-	for k, c := range e.entries {
-		if e.live(k, c, now) {
-			n++
-		}
-	}
-	return n
 }

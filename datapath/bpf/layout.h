@@ -9,7 +9,7 @@
 
 #include "reason.h"
 
-#define LAYOUT 3
+#define LAYOUT 4
 
 enum direction { INGRESS, EGRESS, NUM_DIRECTIONS };
 enum family { IPV4, IPV6, NUM_FAMILIES };

@@ -11,6 +11,7 @@ enum reason {
 	REASON_RULE,
 	REASON_TRACKED,
 	REASON_UNTRACKED,
+	REASON_RELATED,
 
 	/* exempt */
 	REASON_EXEMPT,
@@ -42,13 +43,17 @@ enum reason {
 	REASON_FAMILY_MISMATCH,
 	REASON_TINY_FRAGMENT,
 	REASON_FRAGMENT,
+	REASON_FRAG_OVERLAP,
+	REASON_FRAG_HELD,
+	REASON_FRAG_ALLOWANCE,
+	REASON_LINKLOCAL_RATE,
 	REASON_NO_ROUTE,
 	REASON_NO_PUBLIC_ADDRESS,
 
 	NUM_REASONS,
 };
 
-#define MAX_REASONS 32 /* room in the counters; see struct tally */
+#define MAX_REASONS 64 /* room in the counters; see struct tally */
 _Static_assert(NUM_REASONS <= MAX_REASONS, "layout: counters are too small");
 
 /* Of the reasons that a judgement ends with, these let the packet on. */

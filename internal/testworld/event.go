@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hedgeward/hedgeward/flow"
 	"github.com/hedgeward/hedgeward/oracle"
 )
 
@@ -23,14 +22,15 @@ type Event struct {
 
 // Change alters the world (section 2.5). Its verb is the word of its text form.
 type Change struct {
-	Verb string // authorize, revoke, groups, check, timeouts, addresses, relist
+	Verb string // authorize, revoke, groups, check, timeouts, addresses, relist, and those of settings.go
 	Name string // the group, interface or prefix list
 
 	Rule     oracle.Rule     // authorize, revoke
 	Groups   []string        // groups
 	On       bool            // check
 	Timeouts oracle.Timeouts // timeouts
-	Prefixes []netip.Prefix  // addresses, relist
+	Prefixes []netip.Prefix  // addresses, relist, block
+	Words    []string        // what the verbs of settings.go say
 }
 
 func (ev Event) String() string {
@@ -54,6 +54,8 @@ func (c *Change) String() string {
 		return head + onOff(c.On)
 	case "timeouts":
 		return head + formatTimeouts(c.Timeouts)
+	case "switch", "link", "purge", "allowance", "multicast":
+		return strings.TrimSpace(head + strings.Join(c.Words, " "))
 	}
 	return head + formatPrefixes(c.Prefixes, ",")
 }
@@ -81,7 +83,7 @@ func (c *Change) Apply(w *oracle.World) error {
 	case c.Verb == "relist":
 		w.PrefixLists[c.Name] = c.Prefixes
 	default:
-		return fmt.Errorf("%s: there is no %s", c, c.Name)
+		return c.set(w)
 	}
 	return nil
 }
@@ -107,6 +109,10 @@ func ParseEvent(text string, w *oracle.World, names Names, last Packet) (Event, 
 		c.Timeouts, err = parseTimeouts(strings.Fields(arg))
 	case "addresses", "relist":
 		c.Prefixes, err = parsePrefixes(strings.Split(arg, ","), names)
+	case "block":
+		c.Prefixes, err = parsePrefixes(strings.Split(arg, ","), names)
+	case "switch", "link", "purge", "allowance", "multicast":
+		c.Words = strings.Fields(arg)
 	default:
 		p, err := ParsePacket(text, w, names, last)
 		return Event{Packet: &p}, err
@@ -116,11 +122,10 @@ func ParseEvent(text string, w *oracle.World, names Names, last Packet) (Event, 
 
 // Deliver gives the packet to the world: sent by its gate, or arriving at it.
 func (p Packet) Deliver(w *oracle.World, now time.Duration) oracle.Delivery {
-	decoded := flow.Decode(p.Frame(w))
 	if p.Outside {
-		return w.Arrive(w.Interfaces[p.Gate], decoded, now)
+		return w.Arrive(w.Interfaces[p.Gate], p.Decode(w), oracle.Path{From: w.Interfaces[p.From], Class: p.Via}, now)
 	}
-	return w.Send(w.Interfaces[p.Gate], decoded, now)
+	return w.Send(w.Interfaces[p.Gate], p.Decode(w), p.Via, now)
 }
 
 func onOff(on bool) string {

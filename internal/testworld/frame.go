@@ -28,10 +28,15 @@ func (p Packet) Frame(w *oracle.World) []byte {
 	if p.ForeignMAC {
 		src = foreignMAC
 	}
-	if p.Src.Is4() {
-		return ipv4Frame(src, dst, p)
+	build, lengthAt := ipv4Frame, 16
+	if p.Src.Is6() {
+		build, lengthAt = ipv6Frame, 18
 	}
-	return ipv6Frame(src, dst, p)
+	b := build(src, dst, p)
+	if p.Big {
+		binary.BigEndian.PutUint16(b[lengthAt:], 0)
+	}
+	return b
 }
 
 // Arriving returns the frame as the fabric hands it to the interface.
@@ -59,6 +64,7 @@ func ipv4Frame(src, dst flow.MAC, p Packet) []byte {
 	if p.MoreFrags {
 		frag |= 0x2000
 	}
+	binary.BigEndian.PutUint16(h[4:], p.Datagram)
 	binary.BigEndian.PutUint16(h[6:], frag)
 	h[8], h[9] = 64, p.Protocol
 	copy(h[12:], p.Src.AsSlice())
@@ -77,6 +83,7 @@ func ipv6Frame(src, dst flow.MAC, p Packet) []byte {
 			offset |= 1
 		}
 		binary.BigEndian.PutUint16(h[2:], offset)
+		binary.BigEndian.PutUint32(h[4:], uint32(p.Datagram))
 		payload = append(h, payload...)
 	}
 	h := make([]byte, 40)
@@ -105,6 +112,7 @@ func transport(p Packet) []byte {
 		h = make([]byte, 20)
 		binary.BigEndian.PutUint16(h[0:], p.SrcPort)
 		binary.BigEndian.PutUint16(h[2:], p.DstPort)
+		binary.BigEndian.PutUint32(h[4:], p.Sequence)
 		h[12], h[13] = 5<<4, byte(p.Flags)
 		binary.BigEndian.PutUint16(h[14:], 0xffff)
 	case flow.ProtoUDP:
@@ -118,6 +126,9 @@ func transport(p Packet) []byte {
 		binary.BigEndian.PutUint16(h[4:], p.ID)
 	default:
 		h = make([]byte, 8)
+	}
+	if p.About != nil {
+		h = append(h, p.About.octets()...)
 	}
 	return append(h, make([]byte, p.Payload)...)
 }

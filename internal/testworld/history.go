@@ -60,10 +60,17 @@ func (g *generator) event() Event {
 	case n < 30:
 		p := g.fault()
 		return Event{Packet: &p}
+	case n < 45 && g.o.Rare:
+		if p := g.rare(); p != nil {
+			return Event{Packet: p}
+		}
 	}
 	p := g.spoken()
 	if !g.w.Interfaces[p.Gate].SourceDestCheck && g.chance(15) {
 		g.forward(&p)
+	}
+	if g.recent = append(g.recent, p); len(g.recent) > 8 {
+		g.recent = g.recent[1:]
 	}
 	return Event{Packet: &p}
 }

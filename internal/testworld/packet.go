@@ -18,6 +18,9 @@ type Packet struct {
 	Gate    string // interface that sends it, or that it reaches from outside
 	Outside bool   // it comes from outside and meets the ingress gate only
 
+	From string           // Outside: the interface from which it entered the fabric
+	Via  oracle.PathClass // by what path it goes, if not the obvious one
+
 	Src, Dst         netip.Addr
 	Protocol         uint8
 	SrcPort, DstPort uint16        // TCP and UDP
@@ -25,13 +28,24 @@ type Packet struct {
 	Type, Code       uint8         // ICMP and ICMPv6
 	ID               uint16        // ICMP and ICMPv6: octets 4 and 5
 
-	Payload    int  // octets behind the transport header
-	ForeignMAC bool // the Ethernet source is not the sender's
+	Sequence   uint32 // TCP
+	Payload    int    // octets behind the transport header
+	ForeignMAC bool   // the Ethernet source is not the sender's
 
 	FragOffset uint16 // octets, a multiple of 8
 	MoreFrags  bool
+	Datagram   uint16 // identification of the datagram
+
+	About   *Quote       // ICMP and ICMPv6: the packet that an error quotes
+	Offload flow.Offload // what the device says of the frame
+	Big     bool         // the length fields are zero: "big TCP" (section 4.6)
 
 	Raw []byte // the whole frame; nothing above but Gate and Outside counts
+}
+
+// Decode returns what a gate knows of the packet.
+func (p Packet) Decode(w *oracle.World) flow.Packet {
+	return flow.DecodeOffloaded(p.Frame(w), p.Offload)
 }
 
 const flagLetters = "FSRPAUEC" // in the order of the bits
@@ -71,8 +85,10 @@ var packetWords = map[string]Packet{
 //	A SA                                   as last, from A
 //	A raw 0200…, >A raw 0200…              a frame, sent by or arriving at A
 //
-// followed by any of id=N, len=N, mac=foreign, frag=OFFSET and frag=OFFSET+.
-// Words that name no interface of w are looked up in names.
+// followed by any of id=N, seq=N, len=N, mac=foreign, frag=OFFSET and frag=OFFSET+,
+// datagram=N, about=QUOTE (see Quote), via=CLASS (see oracle.PathClass),
+// from=INTERFACE, segments=N, big and vlan=meta. Words that name no interface of
+// w are looked up in names.
 func ParsePacket(text string, w *oracle.World, names Names, last Packet) (Packet, error) {
 	p, err := parsePacket(strings.Fields(text), reader{w, names}, last)
 	if err != nil {
@@ -141,18 +157,22 @@ func parsePacket(words []string, in reader, last Packet) (Packet, error) {
 		rest = rest[1:]
 	}
 	for _, opt := range rest {
-		if err := p.option(opt); err != nil {
+		if err := in.option(&p, opt); err != nil {
 			return p, err
 		}
 	}
 	return p, nil
 }
 
-func (p *Packet) option(opt string) (err error) {
+func (in reader) option(p *Packet, opt string) (err error) {
 	name, value, _ := strings.Cut(opt, "=")
 	switch name {
 	case "id":
 		p.ID, err = number[uint16](value)
+	case "seq":
+		var n uint64
+		n, err = strconv.ParseUint(value, 10, 32)
+		p.Sequence = uint32(n)
 	case "len":
 		p.Payload, err = strconv.Atoi(value)
 	case "mac":
@@ -160,6 +180,29 @@ func (p *Packet) option(opt string) (err error) {
 	case "frag":
 		value, p.MoreFrags = strings.CutSuffix(value, "+")
 		p.FragOffset, err = number[uint16](value)
+	case "datagram":
+		p.Datagram, err = number[uint16](value)
+	case "about":
+		p.About, err = in.quote(value)
+	case "via":
+		var known bool
+		if p.Via, known = oracle.ParsePathClass(value); !known {
+			err = fmt.Errorf("%q is no class of paths", value)
+		}
+	case "from":
+		p.From, p.Outside = value, true
+		if in.w.Interfaces[value] == nil {
+			err = fmt.Errorf("there is no interface %s", value)
+		}
+		if to := in.named(p.Dst); to != "" {
+			p.Gate = to
+		}
+	case "segments":
+		p.Offload.Segments, err = strconv.Atoi(value)
+	case "big":
+		p.Big = true
+	case "vlan":
+		p.Offload.VLAN = value == "meta"
 	default:
 		err = fmt.Errorf("unknown option %q", opt)
 	}
@@ -232,6 +275,7 @@ func (in reader) again(p *Packet, who string, last Packet) error {
 		return err
 	}
 	p.Src, p.SrcPort, p.Dst, p.DstPort, p.ID = last.Src, last.SrcPort, last.Dst, last.DstPort, last.ID
+	p.Via = last.Via
 	switch a {
 	case last.Src:
 	case last.Dst:
@@ -303,6 +347,9 @@ func (p Packet) String() string {
 	default:
 		s += fmt.Sprintf("proto %d", p.Protocol)
 	}
+	if p.Sequence > 0 {
+		s += fmt.Sprintf(" seq=%d", p.Sequence)
+	}
 	if p.Payload > 0 {
 		s += fmt.Sprintf(" len=%d", p.Payload)
 	}
@@ -314,6 +361,27 @@ func (p Packet) String() string {
 		if p.MoreFrags {
 			s += "+"
 		}
+	}
+	if p.Datagram > 0 {
+		s += fmt.Sprintf(" datagram=%d", p.Datagram)
+	}
+	if p.About != nil {
+		s += " about=" + p.About.String()
+	}
+	if p.Via != oracle.Direct {
+		s += " via=" + p.Via.String()
+	}
+	if p.From != "" {
+		s += " from=" + p.From
+	}
+	if p.Offload.Segments > 0 {
+		s += fmt.Sprintf(" segments=%d", p.Offload.Segments)
+	}
+	if p.Big {
+		s += " big"
+	}
+	if p.Offload.VLAN {
+		s += " vlan=meta"
 	}
 	return s
 }

@@ -19,6 +19,7 @@ type Options struct {
 	Span              time.Duration // longest time that it may take; 0 is any
 	DelegatedPrefixes bool          // interfaces with whole blocks of addresses
 	PrefixLists       bool          // rules with prefix lists, and changes of them
+	Rare              bool          // fragments, ICMP errors, local services, odd paths, switches
 	OwnSubnets        bool          // routers and broadcast addresses of an interface's own subnets only
 }
 
@@ -32,6 +33,9 @@ func Random(r *rand.Rand, o Options) *Scenario {
 	g.makeVPCs()
 	g.makeInterfaces()
 	g.makeRules()
+	if o.Rare {
+		g.throwSwitches()
+	}
 	g.w = Clone(g.s.World)
 	for range o.Events {
 		g.s.Events = append(g.s.Events, g.event())
@@ -48,6 +52,8 @@ type generator struct {
 	interfaces, groups []string // names, in order
 	talks              []*talk
 	spent              time.Duration // of Span
+	recent             []Packet      // that ICMP errors may be about
+	fragments          []Packet      // that have not been sent yet
 }
 
 var (

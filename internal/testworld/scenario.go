@@ -29,6 +29,7 @@ func New() *Scenario {
 			Groups:      map[string]*oracle.Group{},
 			PrefixLists: map[string][]netip.Prefix{},
 			Interfaces:  map[string]*oracle.Interface{},
+			Instances:   map[string]*oracle.Instance{},
 		},
 		Names: Names{},
 	}
@@ -37,7 +38,15 @@ func New() *Scenario {
 // Clone copies a world that nothing was judged in: everything but the entries.
 func Clone(w *oracle.World) *oracle.World {
 	c := *w
-	c.VPCs = maps.Clone(w.VPCs)
+	c.VPCs = make(map[string]*oracle.VPC, len(w.VPCs))
+	for name, v := range w.VPCs {
+		v := *v
+		c.VPCs[name] = &v
+	}
+	c.Instances = make(map[string]*oracle.Instance, len(w.Instances))
+	for name, i := range w.Instances {
+		c.Instances[name] = &oracle.Instance{Allowance: i.Allowance}
+	}
 	c.PrefixLists = maps.Clone(w.PrefixLists)
 	c.Groups = make(map[string]*oracle.Group, len(w.Groups))
 	for name, g := range w.Groups {
@@ -47,7 +56,7 @@ func Clone(w *oracle.World) *oracle.World {
 	c.Interfaces = make(map[string]*oracle.Interface, len(w.Interfaces))
 	for name, e := range w.Interfaces {
 		c.Interfaces[name] = &oracle.Interface{
-			Name: e.Name, VPC: e.VPC, MAC: e.MAC, Addresses: e.Addresses, Groups: e.Groups,
+			Name: e.Name, VPC: e.VPC, Instance: e.Instance, MAC: e.MAC, Addresses: e.Addresses, Groups: e.Groups,
 			SourceDestCheck: e.SourceDestCheck, Timeouts: e.Timeouts,
 		}
 	}
@@ -90,11 +99,11 @@ func (s *Scenario) line(line string, last *Packet) error {
 		s.World.Groups[args[0]] = &oracle.Group{Name: args[0], VPC: args[1]}
 		return nil
 	case "rule":
-		ev, err := ParseEvent("authorize "+strings.Join(args, " "), s.World, s.Names, *last)
-		if err != nil {
-			return err
+		return s.apply("authorize " + strings.Join(args, " "))
+	case "switch", "link", "multicast", "allowance":
+		if len(s.Events) == 0 {
+			return s.apply(line)
 		}
-		return ev.Change.Apply(s.World)
 	case "interface":
 		return s.iface(args)
 	case "prefixlist":
@@ -111,6 +120,15 @@ func (s *Scenario) line(line string, last *Packet) error {
 	}
 	s.Events = append(s.Events, ev)
 	return nil
+}
+
+// apply makes a change of the world before its history.
+func (s *Scenario) apply(text string) error {
+	ev, err := ParseEvent(text, s.World, s.Names, Packet{})
+	if err != nil {
+		return err
+	}
+	return ev.Change.Apply(s.World)
 }
 
 func (s *Scenario) vpc(args []string) error {
@@ -144,6 +162,11 @@ func (s *Scenario) iface(args []string) error {
 	for args = args[3:]; len(args) > 0; args = args[1:] {
 		if len(args) > 1 && args[0] == "groups" {
 			e.Groups = strings.Split(args[1], ",")
+			args = args[1:]
+			continue
+		}
+		if len(args) > 1 && args[0] == "instance" {
+			e.Instance = args[1]
 			args = args[1:]
 			continue
 		}
@@ -197,7 +220,30 @@ func (s *Scenario) String() string {
 		if len(e.Groups) > 0 {
 			fmt.Fprintf(&b, " groups %s", strings.Join(e.Groups, ","))
 		}
+		if e.Instance != "" {
+			fmt.Fprintf(&b, " instance %s", e.Instance)
+		}
 		fmt.Fprintf(&b, " check %s timeouts %s\n", onOff(e.SourceDestCheck), formatTimeouts(e.Timeouts))
+	}
+	for _, line := range formatSwitches(w.Switches) {
+		fmt.Fprintln(&b, line)
+	}
+	for _, l := range w.Links {
+		refs := ""
+		if !l.References {
+			refs = " norefs"
+		}
+		fmt.Fprintf(&b, "link %s %s %s %s%s\n", l.A, l.B, l.Class, onOff(l.Active), refs)
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.VPCs)) {
+		if w.VPCs[name].MulticastDomain {
+			fmt.Fprintf(&b, "multicast %s on\n", name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.Interfaces)) {
+		if i := w.Instances[w.Interfaces[name].Instance]; i != nil {
+			fmt.Fprintf(&b, "allowance %s %d\n", name, i.Allowance)
+		}
 	}
 	for _, ev := range s.Events {
 		fmt.Fprintln(&b, ev)

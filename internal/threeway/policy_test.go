@@ -52,7 +52,7 @@ func (t tables) compare(w *oracle.World, e *oracle.Interface, d flow.Direction, 
 		return nil // never asked
 	}
 	id := from
-	if d == flow.Egress || w.AddressIdentity {
+	if d == flow.Egress || w.Switches.AddressIdentity {
 		id = w.Owner(e.VPC, p.Remote(d))
 	}
 	var groups []string
@@ -64,16 +64,16 @@ func (t tables) compare(w *oracle.World, e *oracle.Interface, d flow.Direction, 
 		port = uint16(p.Type)<<8 | uint16(p.Code)
 	}
 	want := ""
-	if rules := w.Allowed(e, d, p, from); len(rules) > 0 {
+	if rules := w.Allowed(e, d, p, oracle.Path{From: from}); len(rules) > 0 {
 		want = rules[0]
 	}
 	if got, ok := t[e.Name].Match(d, p.Remote(d), groups, p.Protocol, port); got != want || ok != (want != "") {
 		return fmt.Errorf("%s at %s: the tables admit by %q, the specification by %q", d, e.Name, got, want)
 	}
-	if got, want := t[e.Name].Misses(d, p.Remote(d), groups, p.Protocol, port), misses(w, e, d, p, from); !slices.Equal(got, want) {
+	if got, want := t[e.Name].Misses(d, p.Remote(d), groups, p.Protocol, port), misses(w, e, d, p, oracle.Path{From: from}); !slices.Equal(got, want) {
 		return fmt.Errorf("%s at %s: the tables are missed by %v, the specification by %v", d, e.Name, got, want)
 	}
-	if got, want := t[e.Name].Untracked(d, p.Family, p.Protocol, p.SrcPort, p.DstPort), w.Untracked(e, d, p); got != want {
+	if got, want := t[e.Name].Untracked(d, p.Family, p.Protocol, p.SrcPort, p.DstPort), w.Untracked(e, d, p, oracle.Path{}); got != want {
 		return fmt.Errorf("%s at %s: untracked by the tables %t, by the specification %t", d, e.Name, got, want)
 	}
 	return nil
@@ -81,14 +81,14 @@ func (t tables) compare(w *oracle.World, e *oracle.Interface, d flow.Direction, 
 
 // misses asks the oracle which rules would admit a packet that they do not admit
 // if one of their fields were as wide as it can be.
-func misses(w *oracle.World, e *oracle.Interface, d flow.Direction, p flow.Packet, from *oracle.Interface) (out []policy.Miss) {
-	admitted := w.Allowed(e, d, p, from)
+func misses(w *oracle.World, e *oracle.Interface, d flow.Direction, p flow.Packet, path oracle.Path) (out []policy.Miss) {
+	admitted := w.Allowed(e, d, p, path)
 	admits := func(r oracle.Rule) bool {
 		alone, one := *w, *e
 		alone.Groups = maps.Clone(w.Groups)
 		alone.Groups["the rule alone"] = &oracle.Group{Rules: []oracle.Rule{r}}
 		one.Groups = []string{"the rule alone"}
-		return len(alone.Allowed(&one, d, p, from)) > 0
+		return len(alone.Allowed(&one, d, p, path)) > 0
 	}
 	anyPeer := oracle.Peer{CIDR: netip.PrefixFrom(netip.IPv4Unspecified(), 0)}
 	if p.Family == flow.IPv6 {

@@ -143,34 +143,39 @@ const (
 	HedgewardReasonREASON_RULE              HedgewardReason = 1
 	HedgewardReasonREASON_TRACKED           HedgewardReason = 2
 	HedgewardReasonREASON_UNTRACKED         HedgewardReason = 3
-	HedgewardReasonREASON_EXEMPT            HedgewardReason = 4
-	HedgewardReasonREASON_ANSWERED          HedgewardReason = 5
-	HedgewardReasonREASON_NO_RULE           HedgewardReason = 6
-	HedgewardReasonREASON_NO_STATE          HedgewardReason = 7
-	HedgewardReasonREASON_BAD_FLAGS         HedgewardReason = 8
-	HedgewardReasonREASON_ALLOWANCE         HedgewardReason = 9
-	HedgewardReasonREASON_FRAG_NO_CONTEXT   HedgewardReason = 10
-	HedgewardReasonREASON_NO_POLICY         HedgewardReason = 11
-	HedgewardReasonREASON_MALFORMED         HedgewardReason = 12
-	HedgewardReasonREASON_ETHERTYPE         HedgewardReason = 13
-	HedgewardReasonREASON_SPOOF_MAC         HedgewardReason = 14
-	HedgewardReasonREASON_SPOOF_IP          HedgewardReason = 15
-	HedgewardReasonREASON_SPOOF_ARP         HedgewardReason = 16
-	HedgewardReasonREASON_SPOOF_ND          HedgewardReason = 17
-	HedgewardReasonREASON_ROGUE_RA          HedgewardReason = 18
-	HedgewardReasonREASON_NOT_MINE          HedgewardReason = 19
-	HedgewardReasonREASON_MARTIAN           HedgewardReason = 20
-	HedgewardReasonREASON_LINKLOCAL         HedgewardReason = 21
-	HedgewardReasonREASON_BROADCAST         HedgewardReason = 22
-	HedgewardReasonREASON_MULTICAST         HedgewardReason = 23
-	HedgewardReasonREASON_SOURCE_ROUTE      HedgewardReason = 24
-	HedgewardReasonREASON_EXT_CHAIN         HedgewardReason = 25
-	HedgewardReasonREASON_FAMILY_MISMATCH   HedgewardReason = 26
-	HedgewardReasonREASON_TINY_FRAGMENT     HedgewardReason = 27
-	HedgewardReasonREASON_FRAGMENT          HedgewardReason = 28
-	HedgewardReasonREASON_NO_ROUTE          HedgewardReason = 29
-	HedgewardReasonREASON_NO_PUBLIC_ADDRESS HedgewardReason = 30
-	HedgewardReasonNUM_REASONS              HedgewardReason = 31
+	HedgewardReasonREASON_RELATED           HedgewardReason = 4
+	HedgewardReasonREASON_EXEMPT            HedgewardReason = 5
+	HedgewardReasonREASON_ANSWERED          HedgewardReason = 6
+	HedgewardReasonREASON_NO_RULE           HedgewardReason = 7
+	HedgewardReasonREASON_NO_STATE          HedgewardReason = 8
+	HedgewardReasonREASON_BAD_FLAGS         HedgewardReason = 9
+	HedgewardReasonREASON_ALLOWANCE         HedgewardReason = 10
+	HedgewardReasonREASON_FRAG_NO_CONTEXT   HedgewardReason = 11
+	HedgewardReasonREASON_NO_POLICY         HedgewardReason = 12
+	HedgewardReasonREASON_MALFORMED         HedgewardReason = 13
+	HedgewardReasonREASON_ETHERTYPE         HedgewardReason = 14
+	HedgewardReasonREASON_SPOOF_MAC         HedgewardReason = 15
+	HedgewardReasonREASON_SPOOF_IP          HedgewardReason = 16
+	HedgewardReasonREASON_SPOOF_ARP         HedgewardReason = 17
+	HedgewardReasonREASON_SPOOF_ND          HedgewardReason = 18
+	HedgewardReasonREASON_ROGUE_RA          HedgewardReason = 19
+	HedgewardReasonREASON_NOT_MINE          HedgewardReason = 20
+	HedgewardReasonREASON_MARTIAN           HedgewardReason = 21
+	HedgewardReasonREASON_LINKLOCAL         HedgewardReason = 22
+	HedgewardReasonREASON_BROADCAST         HedgewardReason = 23
+	HedgewardReasonREASON_MULTICAST         HedgewardReason = 24
+	HedgewardReasonREASON_SOURCE_ROUTE      HedgewardReason = 25
+	HedgewardReasonREASON_EXT_CHAIN         HedgewardReason = 26
+	HedgewardReasonREASON_FAMILY_MISMATCH   HedgewardReason = 27
+	HedgewardReasonREASON_TINY_FRAGMENT     HedgewardReason = 28
+	HedgewardReasonREASON_FRAGMENT          HedgewardReason = 29
+	HedgewardReasonREASON_FRAG_OVERLAP      HedgewardReason = 30
+	HedgewardReasonREASON_FRAG_HELD         HedgewardReason = 31
+	HedgewardReasonREASON_FRAG_ALLOWANCE    HedgewardReason = 32
+	HedgewardReasonREASON_LINKLOCAL_RATE    HedgewardReason = 33
+	HedgewardReasonREASON_NO_ROUTE          HedgewardReason = 34
+	HedgewardReasonREASON_NO_PUBLIC_ADDRESS HedgewardReason = 35
+	HedgewardReasonNUM_REASONS              HedgewardReason = 36
 )
 
 type HedgewardRouteKey struct {
@@ -220,7 +225,7 @@ type HedgewardStep struct {
 
 type HedgewardTally struct {
 	_       structs.HostLayout
-	Packets [2][32]uint64
+	Packets [2][64]uint64
 }
 
 type HedgewardTransitKey struct {

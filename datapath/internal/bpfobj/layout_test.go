@@ -27,7 +27,7 @@ func TestLayout(t *testing.T) {
 		{"address_key", unsafe.Sizeof(HedgewardAddressKey{}), 20},
 		{"public", unsafe.Sizeof(HedgewardPublic{}), 24},
 		{"route_key", unsafe.Sizeof(HedgewardRouteKey{}), 24},
-		{"tally", unsafe.Sizeof(HedgewardTally{}), 2 * 32 * 8},
+		{"tally", unsafe.Sizeof(HedgewardTally{}), 2 * 64 * 8},
 	}
 	for _, s := range sizes {
 		if s.got != s.want {
@@ -65,6 +65,11 @@ func TestLayout(t *testing.T) {
 		HedgewardReasonREASON_EXT_CHAIN:         flow.ReasonExtChain,
 		HedgewardReasonREASON_FAMILY_MISMATCH:   flow.ReasonFamilyMismatch,
 		HedgewardReasonREASON_TINY_FRAGMENT:     flow.ReasonTinyFragment,
+		HedgewardReasonREASON_RELATED:           flow.ReasonRelated,
+		HedgewardReasonREASON_FRAG_OVERLAP:      flow.ReasonFragOverlap,
+		HedgewardReasonREASON_FRAG_HELD:         flow.ReasonFragHeld,
+		HedgewardReasonREASON_FRAG_ALLOWANCE:    flow.ReasonFragAllowance,
+		HedgewardReasonREASON_LINKLOCAL_RATE:    flow.ReasonLinkLocalRate,
 		HedgewardReasonREASON_FRAGMENT:          flow.ReasonFragment,
 		HedgewardReasonREASON_NO_ROUTE:          flow.ReasonNoRoute,
 		HedgewardReasonREASON_NO_PUBLIC_ADDRESS: flow.ReasonNoPublicAddress,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package oracle_test
+package conformance
 
 // Section 7.A, matching basics.
-var rowsA = []row{
+var rowsA = []Row{
 	{"A01", "A: IN∅; OUT*", "H1:50000>A:22 S ✗ no_rule"},
 	{"A02", "A: IN∅; OUT∅", "A:40000>H1:443 S ✗ no_rule"},
 	{"A03", "A: in tcp/22 H1/32; OUT∅", "H1:50000>A:22 S ✓ rule; A SA ✓ tracked; H1 ACK ✓; A data ✓; H1 data ✓"},
@@ -27,11 +27,13 @@ var rowsA = []row{
 }
 
 // Section 7.B as far as it needs one VPC.
-var rowsB = []row{
+var rowsB = []Row{
 	{"B01", "A: in tcp/5432 <gB; B ∈ gB; gB: OUT*", "B:1>A:5432 S B✓ A✓"},
 	{"B02", "A: in tcp/5432 <gB; B ∈ gB; C: OUT*", "C:1>A:5432 S C✓ A✗ no_rule"},
 	{"B03", "A: in all <gB; B ∈ gB; gB: OUT∅", "B:1>A:22 S B✗ no_rule"},
 	{"B04", "A ∈ gA; gA: in all 10.0.0.0/16; C: in all 10.0.0.0/16; B: out tcp/5432 >gA", "B:1>A:5432 S B✓ A✓; B:1>C:5432 S B✗"},
+	// The gateway has put the public address in place of B's on the way (1.6).
+	{"B05", "A: in tcp/80 <gB; B ∈ gB; gB: OUT*", "B:1>198.51.100.10:80 S B✓; 198.51.100.20:1>A:80 S ✗ no_rule"},
 	{"B06", "A: in tcp/80 198.51.100.20/32", "B:1>A:80 S B✓ A✗"},
 	{"B07", "A ∈ def; B ∈ def; def: in all <def; OUT*; C: OUT*", "B:1>A:1 S ✓; C:1>A:1 S ✗"},
 	{"B08", "A ∈ g; B ∈ g; g: OUT*", "B:1>A:22 S B✓ A✗"},
@@ -41,18 +43,29 @@ var rowsB = []row{
 	{"B12", "A: in tcp/443 <gB; B ∈ gB; gB: in tcp/22 0/0", "H1:1>A:22 S ✗"},
 	{"B13", "A: in tcp/22 <gB; gB: OUT*", "B:1>A:22 S ✗; groups B gB; B S ✓"},
 	{"B14", "A: in tcp/22 <gB; gB: OUT*; B ∈ gB,open", "B:1>A:22 S ✓; A SA ✓; B ACK ✓; groups B open; B data ✓; B:2>A:22 S ✗"},
+	{"B15", "A: in tcp/22 <gB; B ∈ gB; gB: OUT*", "B:1>A:22 S ✓; A SA ✓; B ACK ✓; addresses B 10.0.1.99; addresses C 10.0.1.20; " +
+		"C:1>A:22 data ✗ no_rule; C:1>A:22 S ✗ no_rule"},
 	{"B16", "A: in all <gC; C ∈ gC; gC: OUT*; N: check off; OPEN", "N@10.0.2.30:1>A:22 S N✓ A✗ no_rule"},
 	{"B17", "A: in all 10.0.2.0/24; N: check off; OPEN", "N@10.0.2.30:1>A:22 S N✓ A✓"},
 	{"B18", "A: in all <ofN; N: check off; OPEN", "N@203.0.113.1:1>A:22 S N✓ A✗ no_rule"},
+	{"B19", "link V1 V2 peering on; A: in tcp/443 <gD; D ∈ gD; gD: OUT*", "D:1>A:443 S D✓ A✓"},
+	{"B20", "link V1 V2 peering on; A: in tcp/443 <gD; D ∈ gD; gD: OUT*", "link V1 V2 peering off; D:1>A:443 S from=D ✗ no_rule"},
+	{"B21", "A: in all <gB; B ∈ gB; gB: OUT*", "X:1>10.0.1.10:22 S ⊘ no_route"},
+	{"B22", "link V1 V4 tgw on; A: in tcp/443 <gT; T ∈ gT; gT: OUT*", "T:1>A:443 S T✓ A✓"},
+	{"B23", "link V1 V4 tgw on; A: out tcp/443 >gT; T ∈ gT; gT: IN∅", "A:1>T:443 S A✗ no_rule"},
+	{"B24", "link V1 V4 tgw on norefs; A: in tcp/443 <gT; T ∈ gT; gT: OUT*", "T:1>A:443 S T✓ A✗ no_rule"},
+	{"B25", "link V1 V4 inspection on; A: in tcp/443 <gT; T ∈ gT; gT: OUT*", "T:1>A:443 S T✓ A✗ no_rule"},
 	{"B26", "pl1 = 203.0.113.0/24; A: in tcp/22 pl1", "H1:1>A:22 S ✓"},
 	{"B27", "pl1 = 203.0.113.0/24; A: in tcp/22 pl1", "H1:1>A:22 S ✓; A SA ✓; H1 ACK ✓; relist pl1 192.0.2.0/24; H1 data ✓; H1:2>A:22 S ✗"},
 	{"B28", "pl1 = 203.0.113.0/24; A: in tcp/22 pl1", "relist pl1 203.0.113.0/24,198.51.100.0/24; 198.51.100.7:1>A:22 S ✓"},
 	{"B29", "A: in all <gE; gE: IN∅", "B:1>A:22 S ✗"},
+	{"B30", "link V1 V2 peering on; A ∈ g; D ∈ g; g: in all <g; OUT*", "D:1>A:22 S D✓ A✓"},
 	{"B31", "A: in tcp/22 10.0.1.20/32", "B:1>A:22 S B✓ A✓; X@10.0.1.20:1>10.0.1.10:22 S X✓"},
 }
 
-// Section 7.C, tracked and untracked.
-var rowsC = []row{
+// Section 7.C, tracked and untracked. Paths that are not built yet are said by the
+// packet (via=).
+var rowsC = []Row{
 	{"C01", "A: W", "H1:1>A:22 S ✓; A SA ✓; H1 ACK ✓; entries 1"},
 	{"C02", "A: W", "H2:1>A:80 S ✓ untracked; A SA ✓ untracked; H2 ACK ✓; A data ✓; entries 0"},
 	{"C03", "A: W", "H2>A echo id=1 ✓; A reply ✓ tracked; entries 1"},
@@ -73,11 +86,22 @@ var rowsC = []row{
 	{"C18", "A: W", "A:40000>H2:443 S ✓; H2 SA ✓; A ACK ✓; entries 1"},
 	{"C19", "A: in tcp/0-65535 0/0; OUT*", "A:40000>H2:443 S ✓; H2 SA ✓; A ACK ✓; entries 0"},
 	{"C20", "A: in all 0/0; OUT*", "A:40000>8.8.8.8:53 udp ✓; 8.8.8.8:53>A:40000 udp ✓; entries 0"},
+	{"C21", "A: in udp/53 0/0; OUT*", "vary 300 198.18.0.1:7>A:53 udp ✓ untracked; entries 0"},
 	{"C22", "A: W", "A:80>H2:6000 S ✓; H2 SA ✓; entries 0"},
+	{"C23", "A: in all 0/0; OUT*", "A:1>H2:443 S via=nat ✓ rule; H2 SA ✓ tracked; A ACK ✓; entries 1"},
+	{"C24", "A: W", "198.51.100.9:1>A:80 S via=nlb ✓ rule; A SA ✓; 198.51.100.9 ACK ✓; revoke ofA in tcp/80 0/0; 198.51.100.9 data ✓ tracked"},
+	{"C25", "A: in all 0/0; OUT*", "A:1>10.0.1.200:443 S via=endpoint ✓ rule; 10.0.1.200 SA ✓; A ACK ✓; entries 1"},
+	{"C26", "pl-dynamodb = 198.51.100.0/24; allowance A 10; A: out tcp/443 pl-dynamodb", "A:1>198.51.100.9:443 S via=dynamodb ✓; 198.51.100.9 SA ✓; A ACK ✓; available 8"},
+	{"C27", "link V1 V4 tgw on; A: in all 0/0; OUT*", "T:1>A:80 S ✓ untracked; entries 0"},
 	{"C28", "A: in all 0/0; OUT*", "A>H2 proto 47 ✓; H2 proto 47 ✓; entries 1"},
 	{"C29", "A: in tcp/80 H2/32", "H2:1>A:80 S ✓; A SA ✓; H2 ACK ✓; authorize ofA in tcp/80 0/0; authorize ofA out all 0/0; entries 1; H2 data ✓ tracked; +432000; H2 data ✓ untracked; entries 0"},
 	{"C30", "A ∈ g1,g2; g1: in tcp/80 0/0; g2: OUT*", "H2:1>A:80 S ✓; A SA ✓; entries 0"},
 	{"C31", "A ∈ g1,g2; g1: in tcp/80 0/0; OUT*; g2: in tcp/80 0/0; OUT*", "H2:1>A:80 S ✓; A SA ✓; revoke g1 in tcp/80 0/0; H2 data ✓"},
 	{"C32", "A: W", "H2:1>A:80 S ✓; A SA ✓; revoke ofA in tcp/80 0/0; authorize ofA in tcp/80 H2/32; H2 data ✗ no_state; H2 S ✓"},
 	{"C33", "A: in tcp/0-65535 0/0; out tcp/1024-65535 0/0", "H2:50000>A:80 S ✓; entries 0; H2:500>A:80 S ✓; entries 1"},
+	{"C90-every-path-that-forces", "A: in all 0/0; OUT*", "A:1>H2:443 S via=nat ✓ rule; A:2>H2:443 S via=nlb ✓ rule; A:3>H2:443 S via=endpoint ✓ rule; " +
+		"A:4>H2:443 S via=accelerator ✓ rule; A:5>H2:443 S via=firewall ✓ rule; A:6>H2:443 S via=egress-only ✓ rule; A:7>H2:443 S via=lambda ✓ rule; " +
+		"A:8>H2:443 S via=dynamodb ✓ rule; A:9>H2:443 S via=igw ✓ untracked; A:10>H2:443 S via=gwlb ✓ untracked; A:11>H2:443 S via=tgw ✓ untracked"},
+	{"C91-older-documentation", "A: in all 0/0; OUT*; switch tgw on; switch gwlb on; switch nat off",
+		"A:10>H2:443 S via=gwlb ✓ rule; A:11>H2:443 S via=tgw ✓ rule; A:1>H2:443 S via=nat ✓ untracked"},
 }
