@@ -173,7 +173,7 @@ func (n *Netns) findUplink(host, far *netlink.Handle, farName string) (outer, in
 		if err := deleteLink(host, n.nearDevice()); err != nil {
 			return nil, nil, err
 		}
-		inner, farErr = far.LinkByName(farName)
+		_, farErr = far.LinkByName(farName)
 	}
 	if farErr == nil {
 		return nil, nil, fmt.Errorf("device %s exists there already: another installation uses this namespace, choose another one", farName)
