@@ -35,7 +35,7 @@ func taggedThings(t *testing.T, s *Service) map[string]string {
 	}
 	return map[string]string{
 		InternetGatewayType: s.Read().Gateway(DefaultVPC(s.Read(), alice.Scope).ID).ID, ElasticIPType: e.ID,
-		PeeringType: p.ID, RouteTableType: v.MainRouteTable,
+		PeeringType: p.ID, RouteTableType: v.MainRouteTable, NetworkACLType: v.DefaultACL, DHCPOptionsType: v.DHCPOptions,
 		VPCType: v.ID, SubnetType: n.ID, GroupType: v.DefaultGroup,
 		RuleType: s.Read().Groups.Get(v.DefaultGroup).Rules[1].ID, InterfaceType: "eni-1", InstanceType: "i-1",
 		PrefixListType: mustList(t, s, 1), LaunchTemplateType: mustTemplate(t, s, "tagged").ID,
@@ -103,6 +103,8 @@ func TestTagsRefuse(t *testing.T) { // API-InvalidID, API-TagLimitExceeded, not-
 		"rtb-00000000":      "InvalidRouteTableID.NotFound: The routeTable ID 'rtb-00000000' does not exist",
 		"igw-00000000":      "InvalidInternetGatewayID.NotFound: The internetGateway ID 'igw-00000000' does not exist",
 		"eipalloc-00000000": "InvalidAllocationID.NotFound: The allocation ID 'eipalloc-00000000' does not exist",
+		"acl-00000000":      "InvalidNetworkAclID.NotFound: The networkAcl ID 'acl-00000000' does not exist",
+		"dopt-00000000":     "InvalidDhcpOptionID.NotFound: The dhcpOption ID 'dopt-00000000' does not exist",
 		"foo":               "InvalidID: The ID 'foo' is not valid",
 	} {
 		refused(t, s.CreateTags(t.Context(), alice, []string{things[VPCType], id}, one), want)

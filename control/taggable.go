@@ -26,6 +26,9 @@ const (
 
 	InternetGatewayType = "internet-gateway"
 	ElasticIPType       = "elastic-ip"
+
+	NetworkACLType  = "network-acl"
+	DHCPOptionsType = "dhcp-options"
 )
 
 // taggable is one resource type that carries tags: how it is found and changed.
@@ -48,6 +51,8 @@ var taggables = []taggable{
 		func(g *secgroup.Group) (string, secgroup.Scope, *secgroup.Tags) { return g.ID, g.Scope, &g.Tags }),
 	{kind: PeeringType, prefix: "pcx-", find: findPeering, unknown: noPeering.one, each: eachPeering},
 	{kind: RouteTableType, prefix: "rtb-", find: findRouteTable, unknown: noRouteTable.one, each: eachRouteTable},
+	{kind: NetworkACLType, prefix: "acl-", find: findACL, unknown: unknownACL, each: eachACL},
+	{kind: DHCPOptionsType, prefix: "dopt-", find: findDHCPOptions, unknown: unknownDHCPOptions, each: eachDHCPOptions},
 	{kind: RuleType, prefix: "sgr-", find: findRule, unknown: unknownRule, each: eachRule},
 	rowsOf(VPCType, "vpc-", noVPC.one,
 		func(s *model.Snapshot) *model.Table[secgroup.VPC] { return &s.VPCs },

@@ -24,6 +24,7 @@ type Account struct {
 type AccountRegion struct {
 	Scope
 	DHCPOptions string    `json:"dhcpOptions"` // id of the default DHCP option set
+	DHCPTags    Tags      `json:"dhcpTags,omitempty"`
 	Created     time.Time `json:"created"`
 }
 
@@ -65,6 +66,7 @@ type VPC struct {
 	DHCPOptions    string            `json:"dhcpOptions"`
 	MainRouteTable string            `json:"mainRouteTable"`
 	DefaultACL     string            `json:"defaultAcl"`
+	ACLTags        Tags              `json:"aclTags,omitempty"` // of the default ACL
 	DefaultGroup   string            `json:"defaultGroup"`
 	DNSSupport     bool              `json:"dnsSupport"`
 	DNSHostnames   bool              `json:"dnsHostnames"`

@@ -102,7 +102,7 @@ var dhcpFilters = filters[secgroup.AccountRegion]{
 		"owner-id":        one(func(r *secgroup.AccountRegion) string { return r.Account }),
 		"value":           one(func(*secgroup.AccountRegion) string { return dhcpValue }),
 	},
-	tags: func(*secgroup.AccountRegion) secgroup.Tags { return nil },
+	tags: func(r *secgroup.AccountRegion) secgroup.Tags { return r.DHCPTags },
 }
 
 func (s *Service) describeDHCPOptions(c *awsapi.Call, in *ec2types.DescribeDhcpOptionsRequest) (func(context.Context) (*ec2types.DescribeDhcpOptionsResult, error), error) {
@@ -125,7 +125,7 @@ func (s *Service) describeDHCPOptions(c *awsapi.Call, in *ec2types.DescribeDhcpO
 			func(r *secgroup.AccountRegion) string { return sortKey(r.Created, r.DHCPOptions) },
 			func(r *secgroup.AccountRegion) ec2types.DhcpOptions {
 				return ec2types.DhcpOptions{
-					DhcpOptionsId: new(r.DHCPOptions), OwnerId: new(r.Account), Tags: []ec2types.Tag{},
+					DhcpOptionsId: new(r.DHCPOptions), OwnerId: new(r.Account), Tags: tagSet(r.DHCPTags),
 					DhcpConfigurations: []ec2types.DhcpConfiguration{{Key: new(dhcpKey), Values: []ec2types.AttributeValue{{Value: new(dhcpValue)}}}},
 				}
 			})

@@ -54,6 +54,18 @@ func TestCompanionsOfAVPC(t *testing.T) {
 	if len(options) != 1 || *options[0].DhcpConfigurations[0].Key != "domain-name-servers" || *options[0].DhcpConfigurations[0].Values[0].Value != "AmazonProvidedDNS" {
 		t.Errorf("DHCP options %+v", options)
 	}
+	must(r.CreateTags(t.Context(), &sdk.CreateTagsInput{
+		Resources: []string{*acls[0].NetworkAclId, *v.DhcpOptionsId}, Tags: []sdktypes.Tag{{Key: aws.String("stage"), Value: aws.String("test")}},
+	}))(t)
+	tagged := []sdktypes.Filter{where("tag:stage", "test")}
+	acls = must(r.DescribeNetworkAcls(t.Context(), &sdk.DescribeNetworkAclsInput{Filters: tagged}))(t).NetworkAcls
+	if len(acls) != 1 || *acls[0].VpcId != *v.VpcId || len(acls[0].Tags) != 1 || *acls[0].Tags[0].Value != "test" {
+		t.Errorf("tagged ACLs %+v", acls)
+	}
+	options = must(r.DescribeDhcpOptions(t.Context(), &sdk.DescribeDhcpOptionsInput{Filters: tagged}))(t).DhcpOptions
+	if len(options) != 1 || *options[0].DhcpOptionsId != *v.DhcpOptionsId || len(options[0].Tags) != 1 {
+		t.Errorf("tagged DHCP options %+v", options)
+	}
 	_, err = r.DescribeDhcpOptions(t.Context(), &sdk.DescribeDhcpOptionsInput{DhcpOptionsIds: []string{"dopt-1"}})
 	refused(t, err, "InvalidDhcpOptionID.NotFound: The dhcpOption ID 'dopt-1' does not exist")
 }

@@ -57,7 +57,7 @@ var aclFilters = filters[companion]{
 		"owner-id":              one(func(c *companion) string { return c.Account }),
 		"vpc-id":                one(func(c *companion) string { return c.ID }),
 	},
-	tags: func(*companion) secgroup.Tags { return nil },
+	tags: func(c *companion) secgroup.Tags { return c.ACLTags },
 }
 
 func (s *Service) describeNetworkACLs(c *awsapi.Call, in *ec2types.DescribeNetworkAclsRequest) (func(context.Context) (*ec2types.DescribeNetworkAclsResult, error), error) {
@@ -84,7 +84,7 @@ func (s *Service) describeNetworkACLs(c *awsapi.Call, in *ec2types.DescribeNetwo
 func showACL(c *companion) ec2types.NetworkAcl {
 	return ec2types.NetworkAcl{
 		NetworkAclId: new(c.DefaultACL), VpcId: new(c.ID), OwnerId: new(c.Account), IsDefault: new(true),
-		Entries: aclEntries(c), Tags: []ec2types.Tag{},
+		Entries: aclEntries(c), Tags: tagSet(c.ACLTags),
 		Associations: each(c.subnets, func(n *secgroup.Subnet) ec2types.NetworkAclAssociation {
 			return ec2types.NetworkAclAssociation{
 				NetworkAclAssociationId: new(aclAssociation(n)), NetworkAclId: new(c.DefaultACL), SubnetId: new(n.ID),
