@@ -53,12 +53,16 @@ func TestDelegatedPrefixes(t *testing.T) { // section 5.5
 	// An address and a prefix exclude each other.
 	inside := InterfaceSpec{Subnet: n.subnet.ID, Addressing: Addressing{Primary: netip.MustParseAddr("10.0.1.70")}}
 	refuse(inside, "InvalidIPAddress.InUse: The specified address is already in use")
-	other := f.create(InterfaceSpec{Subnet: n.subnet.ID})
-	around, _ := other.Addresses[0].Prefix(28)
+	beside := netip.MustParseAddr("10.0.1.100")
+	if i.Prefixes[1].Contains(beside) {
+		beside = netip.MustParseAddr("10.0.1.120")
+	}
+	f.create(InterfaceSpec{Subnet: n.subnet.ID, Addressing: Addressing{Primary: beside}})
+	around, _ := beside.Prefix(28)
 	refuse(delegating(n.subnet.ID, flow.IPv4, Delegation{Prefixes: []netip.Prefix{around}}), "InvalidIPAddress.InUse: The specified address is already in use")
 
 	// Chosen ones fill the subnet and no more: 16 blocks of which two are the
-	// network's, two are i's and one has other's address.
+	// network's, two are i's and one has an address.
 	f.create(delegating(n.subnet.ID, flow.IPv4, Delegation{More: 10}))
 	refuse(delegating(n.subnet.ID, flow.IPv4, Delegation{More: 2}), "InsufficientCidrBlocks: The specified subnet does not have enough free cidr blocks to satisfy the request.")
 }
