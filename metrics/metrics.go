@@ -72,13 +72,17 @@ var (
 		"Network interfaces of this host by state: enforced, behind (judged by an older state than is wanted), closed (nothing passes).", []string{"state"}, nil)
 	flows = prometheus.NewDesc("hedgeward_interface_flows",
 		"Live tracked flows.", []string{"interface"}, nil)
+	allowance = prometheus.NewDesc("hedgeward_instance_conntrack_allowance_available",
+		"Flows that the interfaces of an instance may still begin to track, together.", []string{"instance"}, nil)
+	exceeded = prometheus.NewDesc("hedgeward_interface_conntrack_allowance_exceeded_total",
+		"Packets refused because the instance's allowance of tracked flows was used up.", []string{"interface"}, nil)
 	packets = prometheus.NewDesc("hedgeward_interface_packets_total",
 		"Packets judged since the interface was attached, by direction, verdict and reason.", []string{"interface", "direction", "verdict", "reason"}, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (h *host) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{stored, enforced, faults, interfaces, flows, packets} {
+	for _, d := range []*prometheus.Desc{stored, enforced, faults, interfaces, flows, allowance, exceeded, packets} {
 		to <- d
 	}
 }
@@ -101,6 +105,7 @@ func (h *host) Collect(to chan<- prometheus.Metric) {
 	for _, i := range wanted.Interfaces {
 		inLine[i.ID] = i.Enforced
 	}
+	available := map[string]int{}
 	states := map[string]int{"enforced": 0, "behind": 0, "closed": 0}
 	for _, i := range all {
 		switch {
@@ -112,6 +117,11 @@ func (h *host) Collect(to chan<- prometheus.Metric) {
 			states["behind"]++
 		}
 		gauge(flows, float64(i.Flows), i.ID)
+		if i.Instance != "" {
+			available[i.Instance] = max(0, i.Allowance-i.Used)
+		}
+		refused := i.Packets[flow.Ingress][flow.ReasonAllowance] + i.Packets[flow.Egress][flow.ReasonAllowance]
+		to <- prometheus.MustNewConstMetric(exceeded, prometheus.CounterValue, float64(refused), i.ID)
 		for d := range flow.Direction(flow.NumDirections) {
 			for r, n := range i.Packets[d] {
 				if reason := flow.Reason(r); n > 0 {
@@ -120,6 +130,9 @@ func (h *host) Collect(to chan<- prometheus.Metric) {
 				}
 			}
 		}
+	}
+	for instance, n := range available {
+		gauge(allowance, float64(n), instance)
 	}
 	for state, n := range states {
 		gauge(interfaces, float64(n), state)

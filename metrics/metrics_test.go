@@ -33,8 +33,9 @@ func scrape(t *testing.T, m *metrics.Metrics) (int, string) {
 }
 
 func sources() metrics.Sources {
-	judged := datapath.InterfaceStatus{ID: "eni-1", Policy: 3, Flows: 2}
+	judged := datapath.InterfaceStatus{ID: "eni-1", Policy: 3, Flows: 2, Instance: "i-1", Allowance: 10, Used: 3}
 	judged.Packets[flow.Ingress][flow.ReasonNoRule] = 7
+	judged.Packets[flow.Egress][flow.ReasonAllowance] = 5
 	judged.Packets[flow.Egress][flow.ReasonTracked] = 1 << 40
 	return metrics.Sources{
 		Stored: func() int64 { return 12 },
@@ -63,6 +64,8 @@ func TestScrape(t *testing.T) {
 		`hedgeward_interfaces{state="enforced"} 1`,
 		`hedgeward_interfaces{state="behind"} 1`,
 		`hedgeward_interfaces{state="closed"} 1`,
+		`hedgeward_instance_conntrack_allowance_available{instance="i-1"} 7`,
+		`hedgeward_interface_conntrack_allowance_exceeded_total{interface="eni-1"} 5`,
 		`hedgeward_interface_flows{interface="eni-1"} 2`,
 		`hedgeward_interface_packets_total{direction="ingress",interface="eni-1",reason="no_rule",verdict="reject"} 7`,
 		`hedgeward_interface_packets_total{direction="egress",interface="eni-1",reason="tracked",verdict="accept"} 1.099511627776e+12`,
