@@ -200,7 +200,7 @@ func TestDefaultVPCIsOnTheInternet(t *testing.T) {
 // a prefix is its interface's, for who sends, who receives and who is in a group.
 func TestDelegatedPrefix(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Shared(t), "ap-northeast-3", "10.61.0.0/16")
+	w := newWorld(t, rig.Shared(t), "sa-east-1", "10.61.0.0/16")
 	open, members := w.group("open"), w.group("members")
 	w.allow(open, permission("tcp", 80, 80, members))
 	server := w.run(open)[0]

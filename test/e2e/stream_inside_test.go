@@ -29,7 +29,7 @@ type stream struct {
 }
 
 // fresh is the range of source ports of a stream whose every datagram is a flow
-// of its own. A port comes again after a minute at 500 datagrams a second, when
+// of its own. A port comes again after two minutes at 300 datagrams a second, when
 // its old flow is dead (docs/spec/packet-semantics.md section 3.6).
 const (
 	freshBase  = 20000
