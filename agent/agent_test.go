@@ -267,7 +267,10 @@ func TestARestartAdoptsAndRemovesLeftovers(t *testing.T) {
 	if got := second.judgedBy("eni-1"); got != "[sgr-2]" {
 		t.Errorf("after the first delta judged by %s", got)
 	}
-	if _, there := kernel.addresses[stale]; there {
+	second.mu.Lock()
+	_, there := kernel.addresses[stale]
+	second.mu.Unlock()
+	if there {
 		t.Error("an address that nobody has is still known")
 	}
 	second.until("what nobody wants is gone", func() bool {
