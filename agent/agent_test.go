@@ -24,6 +24,7 @@ type rig struct {
 	kernel  *strictKernel
 	driver  *fakeDriver
 	reports chan reported // capacity 100: none is ever lost
+	stop    func()        // ends Run and waits for its workers; Apply goes on working
 }
 
 func newRig(t *testing.T, kernel *strictKernel, driver *fakeDriver) *rig {
@@ -43,7 +44,8 @@ func newRig(t *testing.T, kernel *strictKernel, driver *fakeDriver) *rig {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); r.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-done })
+	r.stop = func() { cancel(); <-done }
+	t.Cleanup(r.stop)
 	return r
 }
 
@@ -186,8 +188,10 @@ func TestMembersAndRulesTradePlaces(t *testing.T) {
 		r := newRig(t, kernel, driver)
 		r.Apply(delta(5, "sg-a", "sg-b", "sg-a"))
 		r.report()
+		r.stop()
 		if restarted {
 			r = newRig(t, kernel, driver)
+			r.stop()
 		}
 		steps := 0
 		kernel.step = func() {
@@ -209,12 +213,9 @@ func TestMembersAndRulesTradePlaces(t *testing.T) {
 		if steps < 2 {
 			t.Errorf("%d steps: the rules and the peer have changed", steps)
 		}
-		r.mu.Lock()
 		if len(kernel.turning) != 0 {
 			t.Errorf("restarted %v: left half way: %v", restarted, kernel.turning)
 		}
-		kernel.step = nil
-		r.mu.Unlock()
 	}
 }
 
@@ -247,6 +248,7 @@ func TestARestartAdoptsAndRemovesLeftovers(t *testing.T) {
 	first := newRig(t, kernel, driver)
 	first.Apply(worldOfOne(5, secgroup.Pending, rule("sgr-1")))
 	first.report()
+	first.stop()
 	old := *kernel.interfaces["eni-1"]
 	old.ID = "eni-old"
 	kernel.interfaces[old.ID] = &old
@@ -273,12 +275,20 @@ func TestARestartAdoptsAndRemovesLeftovers(t *testing.T) {
 	if there {
 		t.Error("an address that nobody has is still known")
 	}
-	second.until("what nobody wants is gone", func() bool {
+	second.until("the interface that nobody wants is gone", func() bool { return kernel.interfaces["eni-old"] == nil })
+	gone := func() bool { // not under the agent's lock, which Ensure takes under the driver's
 		driver.mu.Lock()
 		defer driver.mu.Unlock()
-		_, instance := driver.up["i-old"]
-		return !instance && kernel.interfaces["eni-old"] == nil
-	})
+		_, there := driver.up["i-old"]
+		return !there
+	}
+	for deadline := time.After(10 * time.Second); !gone(); {
+		select {
+		case <-driver.changed:
+		case <-deadline:
+			t.Fatal("the instance that nobody wants is still there")
+		}
+	}
 }
 
 func TestWhatCannotBeLaunchedIsTerminatedWithTheReason(t *testing.T) {
@@ -376,13 +386,19 @@ func TestStoppingAndTerminating(t *testing.T) {
 				Instances:  map[string]*feed.Instance{"i-1": {ID: "i-1", State: tt.state, Interfaces: []string{"eni-1"}}},
 				Interfaces: map[string]*feed.Interface{"eni-1": nil},
 			})
-			if got := r.report(); got != (reported{"i-1", tt.want, ""}) {
+			got := r.report()
+			if got.state == secgroup.Running {
+				got = r.report() // it was looked at twice before
+			}
+			if got != (reported{"i-1", tt.want, ""}) {
 				t.Errorf("reported %+v", got)
 			}
 			if during != "closed" {
 				t.Errorf("while the instance went its interface was judged by %s; want it closed, with the programs on it", during)
 			}
 			r.until("nothing is in force", func() bool { return len(r.kernel.interfaces)+len(r.kernel.policies) == 0 })
+			r.driver.mu.Lock()
+			defer r.driver.mu.Unlock()
 			if len(r.driver.up) != 0 {
 				t.Errorf("the instance is still there: %v", r.driver.up)
 			}
