@@ -3,17 +3,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"net"
 	"net/http"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/hedgeward/hedgeward/control"
@@ -162,34 +158,12 @@ func (in *installation) Control() *control.Service { return in.control }
 
 // order sends a command to the server and returns what it answered, as JSON.
 func (s *state) order(ctx context.Context, o accessOrder) (json.RawMessage, error) {
-	body, err := json.Marshal(o)
-	if err != nil {
-		return nil, err
-	}
-	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", s.socket())
-	}}}
-	defer client.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://hedgeward/access", bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	resp, err := client.Do(req)
+	answer, err := s.call(ctx, http.MethodPost, "/access", o)
 	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+	case errors.Is(err, errNotRunning):
 		return nil, fmt.Errorf("no server runs on %s, and only a server changes who has access; run: hedgeward up", s.dir)
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("%s is for root alone; run: sudo hedgeward access", s.socket())
-	case err != nil:
-		return nil, fmt.Errorf("ask the server of %s: %w", s.dir, err)
 	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, fmt.Errorf("ask the server of %s: %w", s.dir, err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, errors.New(strings.TrimSpace(string(answer)))
-	}
-	return answer, nil
+	return answer, err
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -81,27 +82,57 @@ func serveSocket(ctx context.Context, l net.Listener, op operator) error {
 	return context.Cause(ctx)
 }
 
-// ask sends one operator's command to the process that serves the state folder.
-// It returns errNotRunning if there is none.
+// refusal is what the server said instead of doing what it was asked.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
+// ask sends one operator's command to the process that serves the state folder
+// and decodes its answer. It returns errNotRunning if there is none.
 func (s *state) ask(ctx context.Context, method, path string, into any) error {
-	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", s.socket())
-	}}}
-	req, err := http.NewRequestWithContext(ctx, method, "http://hedgeward"+path, nil)
+	answer, err := s.call(ctx, method, path, nil)
+	if refused := refusal(""); errors.As(err, &refused) {
+		return fmt.Errorf("the server of %s: %w", s.dir, err)
+	}
 	if err != nil {
 		return err
 	}
+	return json.Unmarshal(answer, into)
+}
+
+// call sends a value, nil for none, to the process that serves the state folder
+// and returns its answer, as JSON. It returns errNotRunning if there is none, and
+// a refusal if that process does not do it.
+func (s *state) call(ctx context.Context, method, path string, value any) ([]byte, error) {
+	var body io.Reader
+	if value != nil {
+		text, err := json.Marshal(value)
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://hedgeward"+path, body)
+	if err != nil {
+		return nil, err
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", s.socket())
+	}}}
 	resp, err := client.Do(req)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
-		return errNotRunning
+		return nil, errNotRunning
 	}
 	if err != nil {
-		return fmt.Errorf("ask the server of %s: %w", s.dir, err)
+		return nil, fmt.Errorf("ask the server of %s: %w", s.dir, err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
-		return fmt.Errorf("the server of %s: %s", s.dir, strings.TrimSpace(string(text)))
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, fmt.Errorf("ask the server of %s: %w", s.dir, err)
 	}
-	return json.NewDecoder(resp.Body).Decode(into)
+	if resp.StatusCode != http.StatusOK {
+		return nil, refusal(strings.TrimSpace(string(answer)))
+	}
+	return answer, nil
 }

@@ -3,17 +3,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"net"
 	"net/http"
-	"strings"
-	"syscall"
 
 	"github.com/hedgeward/hedgeward/control"
 	"github.com/hedgeward/hedgeward/secgroup"
@@ -47,29 +40,9 @@ func serveStreams(mux *http.ServeMux, ctl func() *control.Service, answer func(h
 // tell posts a value to the process that serves the state folder. It returns
 // errNotRunning if there is none.
 func (s *state) tell(ctx context.Context, path string, value, into any) error {
-	body, err := json.Marshal(value)
+	answer, err := s.call(ctx, http.MethodPost, path, value)
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://hedgeward"+path, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", s.socket())
-	}}
-	client := http.Client{Transport: transport}
-	resp, err := client.Do(req)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
-		return errNotRunning
-	}
-	if err != nil {
-		return fmt.Errorf("ask the server of %s: %w", s.dir, err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
-		return errors.New(strings.TrimSpace(string(text)))
-	}
-	return json.NewDecoder(resp.Body).Decode(into)
+	return json.Unmarshal(answer, into)
 }
