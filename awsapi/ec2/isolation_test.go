@@ -3,13 +3,9 @@
 package ec2
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -17,10 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	sdk "github.com/aws/aws-sdk-go-v2/service/ec2"
 	sdktypes "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
@@ -111,32 +105,14 @@ func (r *rig) post(t *testing.T, key *secgroup.AccessKey, action string, in any)
 	values := url.Values{"Action": {action}, "Version": {"2016-11-15"}}
 	v := reflect.ValueOf(in).Elem()
 	writeForm(values, "", v, &wire.Value{Kind: wire.Struct, Struct: wire.ShapeOf(v.Type(), wire.In)})
-	body := values.Encode()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
-	sum := sha256.Sum256([]byte(body))
-	if err := v4.NewSigner().SignHTTP(t.Context(), aws.Credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret}, req, hex.EncodeToString(sum[:]), "ec2", "us-east-1", time.Now()); err != nil {
-		t.Fatal(err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	status, answer := r.send(t, key, values)
 	var e struct {
 		Code string `xml:"Errors>Error>Code"`
 	}
-	if err := xml.NewDecoder(bytes.NewReader(answer)).Decode(&e); err != nil {
+	if err := xml.Unmarshal([]byte(answer), &e); err != nil {
 		t.Fatalf("%s: %v: %s", action, err, answer)
 	}
-	return resp.StatusCode, e.Code, string(answer)
+	return status, e.Code, answer
 }
 
 // fields says which ids go where no resource type is in a field's name.
