@@ -41,6 +41,17 @@ type Call struct {
 	Resources []string   // what the call touches, as its Authorizer found: ARNs or "*"
 }
 
+// Scope returns what the caller sees: resources of its account in the Region
+// that it signed for.
+func (c *Call) Scope() secgroup.Scope {
+	return secgroup.Scope{Account: c.Account, Region: c.Region}
+}
+
+// Behalf returns on whose behalf control works.
+func (c *Call) Behalf() control.Caller {
+	return control.Caller{Scope: c.Scope(), ARN: c.ARN}
+}
+
 // Actor returns the caller as policies judge it.
 func (c *Call) Actor() control.Actor {
 	return control.Actor{Account: c.Account, User: c.User, UserID: c.UserID, ARN: c.ARN, AccessKey: c.AccessKey, Session: c.Session}
@@ -91,6 +102,24 @@ func Op[In, Out any](name string, prepare func(*Call, *In) (run func(context.Con
 		}, nil
 	}
 	return op
+}
+
+// RegionalOp is Op for operations on what an account has in a Region. Before any
+// of them looks at anything, the caller's account gets what it is born with there
+// (docs/spec/ec2-api.md section 4.2).
+func RegionalOp[In, Out any](regions *control.Service, name string, prepare func(*Call, *In) (run func(context.Context) (*Out, error), err error)) Operation {
+	return Op(name, func(c *Call, in *In) (func(context.Context) (*Out, error), error) {
+		run, err := prepare(c, in)
+		if err != nil {
+			return nil, err
+		}
+		return func(ctx context.Context) (*Out, error) {
+			if err := regions.EnsureRegion(ctx, c.Scope()); err != nil {
+				return nil, err
+			}
+			return run(ctx)
+		}, nil
+	})
 }
 
 // isDryRun reports whether the request only wants to know.

@@ -25,7 +25,7 @@ func (s *Service) createAppBlockBuilder(c *awsapi.Call, in *types.CreateAppBlock
 		Endpoints: parseEndpoints(in.AccessEndpoints), Tags: tags,
 	}
 	return func(ctx context.Context) (*types.CreateAppBlockBuilderResult, error) {
-		b, err := s.control.CreateBuilder(ctx, callerOf(c), appBlockBuilder, *in.Name, change)
+		b, err := s.control.CreateBuilder(ctx, c.Behalf(), appBlockBuilder, *in.Name, change)
 		if err != nil {
 			return nil, err
 		}
@@ -40,7 +40,7 @@ func (s *Service) updateAppBlockBuilder(c *awsapi.Call, in *types.UpdateAppBlock
 		Endpoints: parseEndpoints(in.AccessEndpoints), Delete: in.AttributesToDelete,
 	}
 	return func(ctx context.Context) (*types.UpdateAppBlockBuilderResult, error) {
-		b, err := s.control.UpdateBuilder(ctx, callerOf(c), appBlockBuilder, *in.Name, change)
+		b, err := s.control.UpdateBuilder(ctx, c.Behalf(), appBlockBuilder, *in.Name, change)
 		if err != nil {
 			return nil, err
 		}
@@ -50,7 +50,7 @@ func (s *Service) updateAppBlockBuilder(c *awsapi.Call, in *types.UpdateAppBlock
 
 func (s *Service) startAppBlockBuilder(c *awsapi.Call, in *types.StartAppBlockBuilderRequest) (func(context.Context) (*types.StartAppBlockBuilderResult, error), error) {
 	return func(ctx context.Context) (*types.StartAppBlockBuilderResult, error) {
-		b, err := s.control.StartBuilder(ctx, callerOf(c), appBlockBuilder, *in.Name)
+		b, err := s.control.StartBuilder(ctx, c.Behalf(), appBlockBuilder, *in.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -60,7 +60,7 @@ func (s *Service) startAppBlockBuilder(c *awsapi.Call, in *types.StartAppBlockBu
 
 func (s *Service) stopAppBlockBuilder(c *awsapi.Call, in *types.StopAppBlockBuilderRequest) (func(context.Context) (*types.StopAppBlockBuilderResult, error), error) {
 	return func(ctx context.Context) (*types.StopAppBlockBuilderResult, error) {
-		b, err := s.control.StopBuilder(ctx, callerOf(c), appBlockBuilder, *in.Name)
+		b, err := s.control.StopBuilder(ctx, c.Behalf(), appBlockBuilder, *in.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -70,7 +70,7 @@ func (s *Service) stopAppBlockBuilder(c *awsapi.Call, in *types.StopAppBlockBuil
 
 func (s *Service) deleteAppBlockBuilder(c *awsapi.Call, in *types.DeleteAppBlockBuilderRequest) (func(context.Context) (*types.DeleteAppBlockBuilderResult, error), error) {
 	return func(ctx context.Context) (*types.DeleteAppBlockBuilderResult, error) {
-		_, err := s.control.DeleteBuilder(ctx, callerOf(c), appBlockBuilder, *in.Name)
+		_, err := s.control.DeleteBuilder(ctx, c.Behalf(), appBlockBuilder, *in.Name)
 		return &types.DeleteAppBlockBuilderResult{}, err
 	}, nil
 }
@@ -81,7 +81,7 @@ func (s *Service) describeAppBlockBuilders(c *awsapi.Call, in *types.DescribeApp
 		return nil, err
 	}
 	return func(context.Context) (*types.DescribeAppBlockBuildersResult, error) {
-		part, next, err := builderPage(s.control.Read(), scopeOf(c), appBlockBuilder, in.Names, limit, in.NextToken)
+		part, next, err := builderPage(s.control.Read(), c.Scope(), appBlockBuilder, in.Names, limit, in.NextToken)
 		if err != nil {
 			return nil, err
 		}

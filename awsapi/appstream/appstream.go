@@ -7,7 +7,6 @@
 package appstream
 
 import (
-	"context"
 	"slices"
 
 	"github.com/hedgeward/hedgeward/awsapi"
@@ -49,29 +48,4 @@ var others = []string{
 	"DisassociateSoftwareFromImageBuilder", "EnableUser", "GetExportImageTask", "ListEntitledApplications", "ListExportImageTasks",
 	"StartSoftwareDeploymentToImageBuilder", "UpdateApplication", "UpdateDirectoryConfig", "UpdateEntitlement", "UpdateImagePermissions",
 	"UpdateThemeForStack",
-}
-
-// operation is awsapi.Op for operations of AppStream. Before any of them looks at
-// anything, the caller's account gets what it is born with in the Region.
-func operation[In, Out any](s *Service, name string, prepare func(*awsapi.Call, *In) (func(context.Context) (*Out, error), error)) awsapi.Operation {
-	return awsapi.Op(name, func(c *awsapi.Call, in *In) (func(context.Context) (*Out, error), error) {
-		run, err := prepare(c, in)
-		if err != nil {
-			return nil, err
-		}
-		return func(ctx context.Context) (*Out, error) {
-			if err := s.control.EnsureRegion(ctx, scopeOf(c)); err != nil {
-				return nil, err
-			}
-			return run(ctx)
-		}, nil
-	})
-}
-
-func scopeOf(c *awsapi.Call) secgroup.Scope {
-	return secgroup.Scope{Account: c.Account, Region: c.Region}
-}
-
-func callerOf(c *awsapi.Call) control.Caller {
-	return control.Caller{Scope: scopeOf(c), ARN: c.ARN}
 }

@@ -36,7 +36,7 @@ var named = map[string]string{
 
 // Authorize implements awsapi.Authorizer.
 func (a *Authorizer) Authorize(_ context.Context, c *awsapi.Call, in any) error {
-	scope, v := scopeOf(c), reflect.ValueOf(in).Elem()
+	scope, v := c.Scope(), reflect.ValueOf(in).Elem()
 	c.Resources = touched(scope, c.Action, v)
 	about := c.Circumstances()
 	if f := v.FieldByName("Tags"); f.IsValid() {

@@ -21,17 +21,17 @@ const (
 // builderOperations are those of sections 4 and 5 of docs/spec/appstream.md.
 func (s *Service) builderOperations() []awsapi.Operation {
 	return []awsapi.Operation{
-		operation(s, "CreateImageBuilder", s.createImageBuilder),
-		operation(s, "StartImageBuilder", s.startImageBuilder),
-		operation(s, "StopImageBuilder", s.stopImageBuilder),
-		operation(s, "DeleteImageBuilder", s.deleteImageBuilder),
-		operation(s, "DescribeImageBuilders", s.describeImageBuilders),
-		operation(s, "CreateAppBlockBuilder", s.createAppBlockBuilder),
-		operation(s, "UpdateAppBlockBuilder", s.updateAppBlockBuilder),
-		operation(s, "StartAppBlockBuilder", s.startAppBlockBuilder),
-		operation(s, "StopAppBlockBuilder", s.stopAppBlockBuilder),
-		operation(s, "DeleteAppBlockBuilder", s.deleteAppBlockBuilder),
-		operation(s, "DescribeAppBlockBuilders", s.describeAppBlockBuilders),
+		awsapi.RegionalOp(s.control, "CreateImageBuilder", s.createImageBuilder),
+		awsapi.RegionalOp(s.control, "StartImageBuilder", s.startImageBuilder),
+		awsapi.RegionalOp(s.control, "StopImageBuilder", s.stopImageBuilder),
+		awsapi.RegionalOp(s.control, "DeleteImageBuilder", s.deleteImageBuilder),
+		awsapi.RegionalOp(s.control, "DescribeImageBuilders", s.describeImageBuilders),
+		awsapi.RegionalOp(s.control, "CreateAppBlockBuilder", s.createAppBlockBuilder),
+		awsapi.RegionalOp(s.control, "UpdateAppBlockBuilder", s.updateAppBlockBuilder),
+		awsapi.RegionalOp(s.control, "StartAppBlockBuilder", s.startAppBlockBuilder),
+		awsapi.RegionalOp(s.control, "StopAppBlockBuilder", s.stopAppBlockBuilder),
+		awsapi.RegionalOp(s.control, "DeleteAppBlockBuilder", s.deleteAppBlockBuilder),
+		awsapi.RegionalOp(s.control, "DescribeAppBlockBuilders", s.describeAppBlockBuilders),
 	}
 }
 
@@ -54,7 +54,7 @@ func (s *Service) createImageBuilder(c *awsapi.Call, in *types.CreateImageBuilde
 		Endpoints: parseEndpoints(in.AccessEndpoints), Tags: tags,
 	}
 	return func(ctx context.Context) (*types.CreateImageBuilderResult, error) {
-		b, err := s.control.CreateBuilder(ctx, callerOf(c), imageBuilder, *in.Name, change)
+		b, err := s.control.CreateBuilder(ctx, c.Behalf(), imageBuilder, *in.Name, change)
 		if err != nil {
 			return nil, err
 		}
@@ -64,7 +64,7 @@ func (s *Service) createImageBuilder(c *awsapi.Call, in *types.CreateImageBuilde
 
 func (s *Service) startImageBuilder(c *awsapi.Call, in *types.StartImageBuilderRequest) (func(context.Context) (*types.StartImageBuilderResult, error), error) {
 	return func(ctx context.Context) (*types.StartImageBuilderResult, error) {
-		b, err := s.control.StartBuilder(ctx, callerOf(c), imageBuilder, *in.Name)
+		b, err := s.control.StartBuilder(ctx, c.Behalf(), imageBuilder, *in.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -74,7 +74,7 @@ func (s *Service) startImageBuilder(c *awsapi.Call, in *types.StartImageBuilderR
 
 func (s *Service) stopImageBuilder(c *awsapi.Call, in *types.StopImageBuilderRequest) (func(context.Context) (*types.StopImageBuilderResult, error), error) {
 	return func(ctx context.Context) (*types.StopImageBuilderResult, error) {
-		b, err := s.control.StopBuilder(ctx, callerOf(c), imageBuilder, *in.Name)
+		b, err := s.control.StopBuilder(ctx, c.Behalf(), imageBuilder, *in.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -84,7 +84,7 @@ func (s *Service) stopImageBuilder(c *awsapi.Call, in *types.StopImageBuilderReq
 
 func (s *Service) deleteImageBuilder(c *awsapi.Call, in *types.DeleteImageBuilderRequest) (func(context.Context) (*types.DeleteImageBuilderResult, error), error) {
 	return func(ctx context.Context) (*types.DeleteImageBuilderResult, error) {
-		b, err := s.control.DeleteBuilder(ctx, callerOf(c), imageBuilder, *in.Name)
+		b, err := s.control.DeleteBuilder(ctx, c.Behalf(), imageBuilder, *in.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -99,7 +99,7 @@ func (s *Service) describeImageBuilders(c *awsapi.Call, in *types.DescribeImageB
 	}
 	return func(context.Context) (*types.DescribeImageBuildersResult, error) {
 		snap := s.control.Read()
-		part, next, err := builderPage(snap, scopeOf(c), imageBuilder, in.Names, limit, in.NextToken)
+		part, next, err := builderPage(snap, c.Scope(), imageBuilder, in.Names, limit, in.NextToken)
 		if err != nil {
 			return nil, err
 		}

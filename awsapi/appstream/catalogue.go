@@ -15,10 +15,10 @@ import (
 // catalogueOperations are those of section 8 of docs/spec/appstream.md.
 func (s *Service) catalogueOperations() []awsapi.Operation {
 	return []awsapi.Operation{
-		operation(s, "DescribeImages", s.describeImages),
-		operation(s, "TagResource", s.tagResource),
-		operation(s, "UntagResource", s.untagResource),
-		operation(s, "ListTagsForResource", s.listTags),
+		awsapi.RegionalOp(s.control, "DescribeImages", s.describeImages),
+		awsapi.RegionalOp(s.control, "TagResource", s.tagResource),
+		awsapi.RegionalOp(s.control, "UntagResource", s.untagResource),
+		awsapi.RegionalOp(s.control, "ListTagsForResource", s.listTags),
 	}
 }
 
@@ -72,7 +72,7 @@ func (s *Service) tagResource(c *awsapi.Call, in *types.TagResourceRequest) (fun
 		return nil, err
 	}
 	return func(ctx context.Context) (*types.TagResourceResponse, error) {
-		return &types.TagResourceResponse{}, s.control.RetagStreaming(ctx, callerOf(c), *in.ResourceArn, func(was secgroup.Tags) secgroup.Tags {
+		return &types.TagResourceResponse{}, s.control.RetagStreaming(ctx, c.Behalf(), *in.ResourceArn, func(was secgroup.Tags) secgroup.Tags {
 			return was.With(tags...)
 		})
 	}, nil
@@ -80,7 +80,7 @@ func (s *Service) tagResource(c *awsapi.Call, in *types.TagResourceRequest) (fun
 
 func (s *Service) untagResource(c *awsapi.Call, in *types.UntagResourceRequest) (func(context.Context) (*types.UntagResourceResponse, error), error) {
 	return func(ctx context.Context) (*types.UntagResourceResponse, error) {
-		return &types.UntagResourceResponse{}, s.control.RetagStreaming(ctx, callerOf(c), *in.ResourceArn, func(was secgroup.Tags) secgroup.Tags {
+		return &types.UntagResourceResponse{}, s.control.RetagStreaming(ctx, c.Behalf(), *in.ResourceArn, func(was secgroup.Tags) secgroup.Tags {
 			return was.Without(func(t secgroup.Tag) bool { return slices.Contains(in.TagKeys, t.Key) })
 		})
 	}, nil
@@ -88,7 +88,7 @@ func (s *Service) untagResource(c *awsapi.Call, in *types.UntagResourceRequest) 
 
 func (s *Service) listTags(c *awsapi.Call, in *types.ListTagsForResourceRequest) (func(context.Context) (*types.ListTagsForResourceResponse, error), error) {
 	return func(context.Context) (*types.ListTagsForResourceResponse, error) {
-		tags, err := control.StreamingTags(s.control.Read(), scopeOf(c), *in.ResourceArn)
+		tags, err := control.StreamingTags(s.control.Read(), c.Scope(), *in.ResourceArn)
 		if err != nil {
 			return nil, err
 		}

@@ -16,12 +16,12 @@ import (
 // fleetOperations are those of section 3 of docs/spec/appstream.md.
 func (s *Service) fleetOperations() []awsapi.Operation {
 	return []awsapi.Operation{
-		operation(s, "CreateFleet", s.createFleet),
-		operation(s, "UpdateFleet", s.updateFleet),
-		operation(s, "StartFleet", s.startFleet),
-		operation(s, "StopFleet", s.stopFleet),
-		operation(s, "DeleteFleet", s.deleteFleet),
-		operation(s, "DescribeFleets", s.describeFleets),
+		awsapi.RegionalOp(s.control, "CreateFleet", s.createFleet),
+		awsapi.RegionalOp(s.control, "UpdateFleet", s.updateFleet),
+		awsapi.RegionalOp(s.control, "StartFleet", s.startFleet),
+		awsapi.RegionalOp(s.control, "StopFleet", s.stopFleet),
+		awsapi.RegionalOp(s.control, "DeleteFleet", s.deleteFleet),
+		awsapi.RegionalOp(s.control, "DescribeFleets", s.describeFleets),
 	}
 }
 
@@ -29,25 +29,24 @@ func (s *Service) createFleet(c *awsapi.Call, in *types.CreateFleetRequest) (fun
 	if err := checkName(in.Name); err != nil {
 		return nil, err
 	}
-	change, err := parseFleet(fleetFields{
+	change, err := parseFleet(&types.UpdateFleetRequest{
 		ComputeCapacity: in.ComputeCapacity, RootVolumeConfig: in.RootVolumeConfig, SessionScriptS3Location: in.SessionScriptS3Location,
 		MaxUserDurationInSeconds: in.MaxUserDurationInSeconds, DisconnectTimeoutInSeconds: in.DisconnectTimeoutInSeconds,
 		IdleDisconnectTimeoutInSeconds: in.IdleDisconnectTimeoutInSeconds, MaxConcurrentSessions: in.MaxConcurrentSessions,
-		MaxSessionsPerInstance: in.MaxSessionsPerInstance,
+		MaxSessionsPerInstance: in.MaxSessionsPerInstance, InstanceType: in.InstanceType, ImageName: in.ImageName, ImageArn: in.ImageArn,
+		Platform: in.Platform, VpcConfig: in.VpcConfig, EnableDefaultInternetAccess: in.EnableDefaultInternetAccess,
+		DomainJoinInfo: in.DomainJoinInfo, DisplayName: in.DisplayName, Description: in.Description, StreamView: in.StreamView,
+		IamRoleArn: in.IamRoleArn, DisableIMDSV1: in.DisableIMDSV1, UsbDeviceFilterStrings: in.UsbDeviceFilterStrings,
 	})
 	if err != nil {
 		return nil, err
 	}
 	change.Type = (*secgroup.FleetType)(in.FleetType)
-	change.InstanceType, change.ImageName, change.ImageARN, change.Platform = in.InstanceType, in.ImageName, in.ImageArn, in.Platform
-	change.VPC, change.Internet, change.Directory = parseVPC(in.VpcConfig), in.EnableDefaultInternetAccess, parseDirectory(in.DomainJoinInfo)
-	change.DisplayName, change.Description, change.StreamView, change.Role = in.DisplayName, in.Description, in.StreamView, in.IamRoleArn
-	change.NoIMDSv1, change.USBFilters = in.DisableIMDSV1, in.UsbDeviceFilterStrings
 	if change.Tags, err = parseTags(in.Tags); err != nil {
 		return nil, err
 	}
 	return func(ctx context.Context) (*types.CreateFleetResult, error) {
-		f, err := s.control.CreateFleet(ctx, callerOf(c), *in.Name, *change)
+		f, err := s.control.CreateFleet(ctx, c.Behalf(), *in.Name, *change)
 		if err != nil {
 			return nil, err
 		}
@@ -59,25 +58,16 @@ func (s *Service) updateFleet(c *awsapi.Call, in *types.UpdateFleetRequest) (fun
 	if in.Name == nil {
 		return nil, json11.Invalid("name", "null", "Member must not be null")
 	}
-	change, err := parseFleet(fleetFields{
-		ComputeCapacity: in.ComputeCapacity, RootVolumeConfig: in.RootVolumeConfig, SessionScriptS3Location: in.SessionScriptS3Location,
-		MaxUserDurationInSeconds: in.MaxUserDurationInSeconds, DisconnectTimeoutInSeconds: in.DisconnectTimeoutInSeconds,
-		IdleDisconnectTimeoutInSeconds: in.IdleDisconnectTimeoutInSeconds, MaxConcurrentSessions: in.MaxConcurrentSessions,
-		MaxSessionsPerInstance: in.MaxSessionsPerInstance,
-	})
+	change, err := parseFleet(in)
 	if err != nil {
 		return nil, err
 	}
-	change.InstanceType, change.ImageName, change.ImageARN, change.Platform = in.InstanceType, in.ImageName, in.ImageArn, in.Platform
-	change.VPC, change.Internet, change.Directory = parseVPC(in.VpcConfig), in.EnableDefaultInternetAccess, parseDirectory(in.DomainJoinInfo)
-	change.DisplayName, change.Description, change.StreamView, change.Role = in.DisplayName, in.Description, in.StreamView, in.IamRoleArn
-	change.NoIMDSv1, change.USBFilters = in.DisableIMDSV1, in.UsbDeviceFilterStrings
 	change.Delete = in.AttributesToDelete
 	if deref(in.DeleteVpcConfig) {
 		change.Delete = append(change.Delete, "VPC_CONFIGURATION")
 	}
 	return func(ctx context.Context) (*types.UpdateFleetResult, error) {
-		f, err := s.control.UpdateFleet(ctx, callerOf(c), *in.Name, *change)
+		f, err := s.control.UpdateFleet(ctx, c.Behalf(), *in.Name, *change)
 		if err != nil {
 			return nil, err
 		}
@@ -85,22 +75,17 @@ func (s *Service) updateFleet(c *awsapi.Call, in *types.UpdateFleetRequest) (fun
 	}, nil
 }
 
-// fleetFields are those of both requests that have ranges (section 3.2).
-type fleetFields struct {
-	ComputeCapacity                               *types.ComputeCapacity
-	RootVolumeConfig                              *types.VolumeConfig
-	SessionScriptS3Location                       *types.S3Location
-	MaxUserDurationInSeconds                      *int32
-	DisconnectTimeoutInSeconds                    *int32
-	IdleDisconnectTimeoutInSeconds                *int32
-	MaxConcurrentSessions, MaxSessionsPerInstance *int32
-}
-
-func parseFleet(in fleetFields) (*control.FleetChange, error) {
+// parseFleet returns what a fleet shall be, of an update or, in the fields that
+// both requests have, of a new fleet. It checks what has ranges (section 3.2).
+func parseFleet(in *types.UpdateFleetRequest) (*control.FleetChange, error) {
 	const many = 1 << 20
 	change := &control.FleetChange{
 		MaxDuration: in.MaxUserDurationInSeconds, Disconnect: in.DisconnectTimeoutInSeconds, Idle: in.IdleDisconnectTimeoutInSeconds,
 		MaxSessions: in.MaxConcurrentSessions, SessionsPerInstance: in.MaxSessionsPerInstance,
+		InstanceType: in.InstanceType, ImageName: in.ImageName, ImageARN: in.ImageArn, Platform: in.Platform,
+		VPC: parseVPC(in.VpcConfig), Internet: in.EnableDefaultInternetAccess, Directory: parseDirectory(in.DomainJoinInfo),
+		DisplayName: in.DisplayName, Description: in.Description, StreamView: in.StreamView, Role: in.IamRoleArn,
+		NoIMDSv1: in.DisableIMDSV1, USBFilters: in.UsbDeviceFilterStrings,
 	}
 	var err error
 	if change.VolumeGB, err = parseVolume(in.RootVolumeConfig); err != nil {
@@ -134,26 +119,26 @@ func parseFleet(in fleetFields) (*control.FleetChange, error) {
 
 func (s *Service) startFleet(c *awsapi.Call, in *types.StartFleetRequest) (func(context.Context) (*types.StartFleetResult, error), error) {
 	return func(ctx context.Context) (*types.StartFleetResult, error) {
-		return &types.StartFleetResult{}, s.control.StartFleet(ctx, callerOf(c), *in.Name)
+		return &types.StartFleetResult{}, s.control.StartFleet(ctx, c.Behalf(), *in.Name)
 	}, nil
 }
 
 func (s *Service) stopFleet(c *awsapi.Call, in *types.StopFleetRequest) (func(context.Context) (*types.StopFleetResult, error), error) {
 	return func(ctx context.Context) (*types.StopFleetResult, error) {
-		return &types.StopFleetResult{}, s.control.StopFleet(ctx, callerOf(c), *in.Name)
+		return &types.StopFleetResult{}, s.control.StopFleet(ctx, c.Behalf(), *in.Name)
 	}, nil
 }
 
 func (s *Service) deleteFleet(c *awsapi.Call, in *types.DeleteFleetRequest) (func(context.Context) (*types.DeleteFleetResult, error), error) {
 	return func(ctx context.Context) (*types.DeleteFleetResult, error) {
-		return &types.DeleteFleetResult{}, s.control.DeleteFleet(ctx, callerOf(c), *in.Name)
+		return &types.DeleteFleetResult{}, s.control.DeleteFleet(ctx, c.Behalf(), *in.Name)
 	}, nil
 }
 
 func (s *Service) describeFleets(c *awsapi.Call, in *types.DescribeFleetsRequest) (func(context.Context) (*types.DescribeFleetsResult, error), error) {
 	return func(context.Context) (*types.DescribeFleetsResult, error) {
 		snap := s.control.Read()
-		found, err := control.Fleets(snap, scopeOf(c), in.Names...)
+		found, err := control.Fleets(snap, c.Scope(), in.Names...)
 		if err != nil {
 			return nil, err
 		}

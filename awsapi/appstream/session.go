@@ -17,11 +17,11 @@ import (
 // sessionOperations are those of section 7 of docs/spec/appstream.md.
 func (s *Service) sessionOperations() []awsapi.Operation {
 	return []awsapi.Operation{
-		operation(s, "CreateStreamingURL", s.createStreamingURL),
-		operation(s, "CreateImageBuilderStreamingURL", s.createImageBuilderURL),
-		operation(s, "DescribeSessions", s.describeSessions),
-		operation(s, "ExpireSession", s.expireSession),
-		operation(s, "DrainSessionInstance", s.drainSessionInstance),
+		awsapi.RegionalOp(s.control, "CreateStreamingURL", s.createStreamingURL),
+		awsapi.RegionalOp(s.control, "CreateImageBuilderStreamingURL", s.createImageBuilderURL),
+		awsapi.RegionalOp(s.control, "DescribeSessions", s.describeSessions),
+		awsapi.RegionalOp(s.control, "ExpireSession", s.expireSession),
+		awsapi.RegionalOp(s.control, "DrainSessionInstance", s.drainSessionInstance),
 	}
 }
 
@@ -34,7 +34,7 @@ func (s *Service) createStreamingURL(c *awsapi.Call, in *types.CreateStreamingUR
 		return nil, err
 	}
 	return func(context.Context) (*types.CreateStreamingURLResult, error) {
-		u, err := s.control.CreateStreamingURL(scopeOf(c), *in.StackName, *in.FleetName, *in.UserId, life)
+		u, err := s.control.CreateStreamingURL(c.Scope(), *in.StackName, *in.FleetName, *in.UserId, life)
 		if err != nil {
 			return nil, err
 		}
@@ -48,7 +48,7 @@ func (s *Service) createImageBuilderURL(c *awsapi.Call, in *types.CreateImageBui
 		return nil, err
 	}
 	return func(context.Context) (*types.CreateImageBuilderStreamingURLResult, error) {
-		u, err := s.control.CreateBuilderURL(scopeOf(c), imageBuilder, *in.Name, life)
+		u, err := s.control.CreateBuilderURL(c.Scope(), imageBuilder, *in.Name, life)
 		if err != nil {
 			return nil, err
 		}
@@ -69,7 +69,7 @@ func (s *Service) describeSessions(c *awsapi.Call, in *types.DescribeSessionsReq
 	}
 	return func(context.Context) (*types.DescribeSessionsResult, error) {
 		snap := s.control.Read()
-		found, err := control.StreamingSessions(snap, scopeOf(c), *in.StackName, *in.FleetName)
+		found, err := control.StreamingSessions(snap, c.Scope(), *in.StackName, *in.FleetName)
 		if err != nil {
 			return nil, err
 		}
@@ -115,12 +115,12 @@ func showSession(snap *model.Snapshot, v *secgroup.StreamingSession) types.Sessi
 
 func (s *Service) expireSession(c *awsapi.Call, in *types.ExpireSessionRequest) (func(context.Context) (*types.ExpireSessionResult, error), error) {
 	return func(ctx context.Context) (*types.ExpireSessionResult, error) {
-		return &types.ExpireSessionResult{}, s.control.ExpireSession(ctx, callerOf(c), *in.SessionId)
+		return &types.ExpireSessionResult{}, s.control.ExpireSession(ctx, c.Behalf(), *in.SessionId)
 	}, nil
 }
 
 func (s *Service) drainSessionInstance(c *awsapi.Call, in *types.DrainSessionInstanceRequest) (func(context.Context) (*types.DrainSessionInstanceResult, error), error) {
 	return func(ctx context.Context) (*types.DrainSessionInstanceResult, error) {
-		return &types.DrainSessionInstanceResult{}, s.control.DrainSessionInstance(ctx, callerOf(c), *in.SessionId)
+		return &types.DrainSessionInstanceResult{}, s.control.DrainSessionInstance(ctx, c.Behalf(), *in.SessionId)
 	}, nil
 }

@@ -18,14 +18,14 @@ import (
 // stackOperations are those of section 6 of docs/spec/appstream.md.
 func (s *Service) stackOperations() []awsapi.Operation {
 	return []awsapi.Operation{
-		operation(s, "CreateStack", s.createStack),
-		operation(s, "UpdateStack", s.updateStack),
-		operation(s, "DeleteStack", s.deleteStack),
-		operation(s, "DescribeStacks", s.describeStacks),
-		operation(s, "AssociateFleet", s.associateFleet),
-		operation(s, "DisassociateFleet", s.disassociateFleet),
-		operation(s, "ListAssociatedFleets", s.listAssociatedFleets),
-		operation(s, "ListAssociatedStacks", s.listAssociatedStacks),
+		awsapi.RegionalOp(s.control, "CreateStack", s.createStack),
+		awsapi.RegionalOp(s.control, "UpdateStack", s.updateStack),
+		awsapi.RegionalOp(s.control, "DeleteStack", s.deleteStack),
+		awsapi.RegionalOp(s.control, "DescribeStacks", s.describeStacks),
+		awsapi.RegionalOp(s.control, "AssociateFleet", s.associateFleet),
+		awsapi.RegionalOp(s.control, "DisassociateFleet", s.disassociateFleet),
+		awsapi.RegionalOp(s.control, "ListAssociatedFleets", s.listAssociatedFleets),
+		awsapi.RegionalOp(s.control, "ListAssociatedStacks", s.listAssociatedStacks),
 	}
 }
 
@@ -81,7 +81,7 @@ func (s *Service) createStack(c *awsapi.Call, in *types.CreateStackRequest) (fun
 		return nil, err
 	}
 	return func(ctx context.Context) (*types.CreateStackResult, error) {
-		made, err := s.control.CreateStack(ctx, callerOf(c), k)
+		made, err := s.control.CreateStack(ctx, c.Behalf(), k)
 		if err != nil {
 			return nil, err
 		}
@@ -92,7 +92,7 @@ func (s *Service) createStack(c *awsapi.Call, in *types.CreateStackRequest) (fun
 
 func (s *Service) updateStack(c *awsapi.Call, in *types.UpdateStackRequest) (func(context.Context) (*types.UpdateStackResult, error), error) {
 	return func(ctx context.Context) (*types.UpdateStackResult, error) {
-		k, err := s.control.UpdateStack(ctx, callerOf(c), *in.Name, func(k *secgroup.Stack) error { return changeStack(k, in) })
+		k, err := s.control.UpdateStack(ctx, c.Behalf(), *in.Name, func(k *secgroup.Stack) error { return changeStack(k, in) })
 		if err != nil {
 			return nil, err
 		}
@@ -172,13 +172,13 @@ func changeStack(k *secgroup.Stack, in *types.UpdateStackRequest) error {
 
 func (s *Service) deleteStack(c *awsapi.Call, in *types.DeleteStackRequest) (func(context.Context) (*types.DeleteStackResult, error), error) {
 	return func(ctx context.Context) (*types.DeleteStackResult, error) {
-		return &types.DeleteStackResult{}, s.control.DeleteStack(ctx, callerOf(c), *in.Name)
+		return &types.DeleteStackResult{}, s.control.DeleteStack(ctx, c.Behalf(), *in.Name)
 	}, nil
 }
 
 func (s *Service) describeStacks(c *awsapi.Call, in *types.DescribeStacksRequest) (func(context.Context) (*types.DescribeStacksResult, error), error) {
 	return func(context.Context) (*types.DescribeStacksResult, error) {
-		found, err := control.Stacks(s.control.Read(), scopeOf(c), in.Names...)
+		found, err := control.Stacks(s.control.Read(), c.Scope(), in.Names...)
 		if err != nil {
 			return nil, err
 		}
@@ -235,20 +235,20 @@ func showStack(k *secgroup.Stack) (*types.Stack, error) {
 
 func (s *Service) associateFleet(c *awsapi.Call, in *types.AssociateFleetRequest) (func(context.Context) (*types.AssociateFleetResult, error), error) {
 	return func(ctx context.Context) (*types.AssociateFleetResult, error) {
-		return &types.AssociateFleetResult{}, s.control.AssociateFleet(ctx, callerOf(c), *in.FleetName, *in.StackName)
+		return &types.AssociateFleetResult{}, s.control.AssociateFleet(ctx, c.Behalf(), *in.FleetName, *in.StackName)
 	}, nil
 }
 
 func (s *Service) disassociateFleet(c *awsapi.Call, in *types.DisassociateFleetRequest) (func(context.Context) (*types.DisassociateFleetResult, error), error) {
 	return func(ctx context.Context) (*types.DisassociateFleetResult, error) {
-		return &types.DisassociateFleetResult{}, s.control.DisassociateFleet(ctx, callerOf(c), *in.FleetName, *in.StackName)
+		return &types.DisassociateFleetResult{}, s.control.DisassociateFleet(ctx, c.Behalf(), *in.FleetName, *in.StackName)
 	}, nil
 }
 
 func (s *Service) listAssociatedFleets(c *awsapi.Call, in *types.ListAssociatedFleetsRequest) (func(context.Context) (*types.ListAssociatedFleetsResult, error), error) {
 	return func(context.Context) (*types.ListAssociatedFleetsResult, error) {
 		names := []string{} // the model has no error for a stack that is not there
-		if found, err := control.Stacks(s.control.Read(), scopeOf(c), *in.StackName); err == nil && found[0].Fleet != "" {
+		if found, err := control.Stacks(s.control.Read(), c.Scope(), *in.StackName); err == nil && found[0].Fleet != "" {
 			names = append(names, found[0].Fleet)
 		}
 		return &types.ListAssociatedFleetsResult{Names: names}, nil
@@ -257,7 +257,7 @@ func (s *Service) listAssociatedFleets(c *awsapi.Call, in *types.ListAssociatedF
 
 func (s *Service) listAssociatedStacks(c *awsapi.Call, in *types.ListAssociatedStacksRequest) (func(context.Context) (*types.ListAssociatedStacksResult, error), error) {
 	return func(context.Context) (*types.ListAssociatedStacksResult, error) {
-		names := control.AssociatedStacks(s.control.Read(), scopeOf(c), *in.FleetName)
+		names := control.AssociatedStacks(s.control.Read(), c.Scope(), *in.FleetName)
 		part, next, err := page(names, func(n string) string { return n }, pageSize, in.NextToken)
 		return &types.ListAssociatedStacksResult{Names: append([]string{}, part...), NextToken: next}, err
 	}, nil

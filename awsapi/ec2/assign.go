@@ -66,7 +66,7 @@ func (s *Service) assignPrivateIPAddresses(c *awsapi.Call, in *ec2types.AssignPr
 	}
 	a.Reassign = deref(in.AllowReassignment)
 	return func(ctx context.Context) (*ec2types.AssignPrivateIpAddressesResult, error) {
-		assigned, err := s.control.AssignAddresses(ctx, callerOf(c), *in.NetworkInterfaceId, a)
+		assigned, err := s.control.AssignAddresses(ctx, c.Behalf(), *in.NetworkInterfaceId, a)
 		if err != nil {
 			return nil, err
 		}
@@ -91,7 +91,7 @@ func (s *Service) assignIPv6Addresses(c *awsapi.Call, in *ec2types.AssignIpv6Add
 		return nil, err
 	}
 	return func(ctx context.Context) (*ec2types.AssignIpv6AddressesResult, error) {
-		assigned, err := s.control.AssignAddresses(ctx, callerOf(c), *in.NetworkInterfaceId, a)
+		assigned, err := s.control.AssignAddresses(ctx, c.Behalf(), *in.NetworkInterfaceId, a)
 		if err != nil {
 			return nil, err
 		}
@@ -109,7 +109,7 @@ func (s *Service) unassignPrivateIPAddresses(c *awsapi.Call, in *ec2types.Unassi
 	}
 	return func(ctx context.Context) (*ec2types.UnassignPrivateIpAddressesResult, error) {
 		return result[ec2types.UnassignPrivateIpAddressesResult](
-			s.control.UnassignAddresses(ctx, callerOf(c), *in.NetworkInterfaceId, flow.IPv4, gone))
+			s.control.UnassignAddresses(ctx, c.Behalf(), *in.NetworkInterfaceId, flow.IPv4, gone))
 	}, nil
 }
 
@@ -119,7 +119,7 @@ func (s *Service) unassignIPv6Addresses(c *awsapi.Call, in *ec2types.UnassignIpv
 		return nil, err
 	}
 	return func(ctx context.Context) (*ec2types.UnassignIpv6AddressesResult, error) {
-		if err := s.control.UnassignAddresses(ctx, callerOf(c), *in.NetworkInterfaceId, flow.IPv6, gone); err != nil {
+		if err := s.control.UnassignAddresses(ctx, c.Behalf(), *in.NetworkInterfaceId, flow.IPv6, gone); err != nil {
 			return nil, err
 		}
 		return &ec2types.UnassignIpv6AddressesResult{

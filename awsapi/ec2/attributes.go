@@ -34,7 +34,7 @@ func (s *Service) describeVPCAttribute(c *awsapi.Call, in *ec2types.DescribeVpcA
 		return nil, secgroup.Errorf("InvalidParameterValue", "Value (%s) for parameter attribute is invalid. Unknown attribute.", *in.Attribute)
 	}
 	return func(context.Context) (*ec2types.DescribeVpcAttributeResult, error) {
-		found, err := control.VPCs(s.control.Read(), scopeOf(c), *in.VpcId)
+		found, err := control.VPCs(s.control.Read(), c.Scope(), *in.VpcId)
 		if err != nil {
 			return nil, err
 		}
@@ -47,10 +47,10 @@ func (s *Service) describeVPCAttribute(c *awsapi.Call, in *ec2types.DescribeVpcA
 func (s *Service) describeAccountAttributes(c *awsapi.Call, in *ec2types.DescribeAccountAttributesRequest) (func(context.Context) (*ec2types.DescribeAccountAttributesResult, error), error) {
 	return func(context.Context) (*ec2types.DescribeAccountAttributesResult, error) {
 		defaultVPC := "none"
-		if v := control.DefaultVPC(s.control.Read(), scopeOf(c)); v != nil {
+		if v := control.DefaultVPC(s.control.Read(), c.Scope()); v != nil {
 			defaultVPC = v.ID
 		}
-		quotas := s.control.QuotasOf(scopeOf(c))
+		quotas := s.control.QuotasOf(c.Scope())
 		all := []struct{ name, value string }{
 			{"supported-platforms", "VPC"},
 			{"default-vpc", defaultVPC},
@@ -106,7 +106,7 @@ var dhcpFilters = filters[secgroup.AccountRegion]{
 }
 
 func (s *Service) describeDHCPOptions(c *awsapi.Call, in *ec2types.DescribeDhcpOptionsRequest) (func(context.Context) (*ec2types.DescribeDhcpOptionsResult, error), error) {
-	cursor, err := dhcpPaging.cursor(scopeOf(c), in, len(in.DhcpOptionsIds) > 0)
+	cursor, err := dhcpPaging.cursor(c.Scope(), in, len(in.DhcpOptionsIds) > 0)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func (s *Service) describeDHCPOptions(c *awsapi.Call, in *ec2types.DescribeDhcpO
 		return nil, err
 	}
 	return func(context.Context) (*ec2types.DescribeDhcpOptionsResult, error) {
-		all := []*secgroup.AccountRegion{s.control.AccountRegion(scopeOf(c))}
+		all := []*secgroup.AccountRegion{s.control.AccountRegion(c.Scope())}
 		rows, err := byID(all, in.DhcpOptionsIds, dhcpID, "InvalidDhcpOptionID.NotFound", "dhcpOption")
 		if err != nil {
 			return nil, err

@@ -59,7 +59,7 @@ func (s *Service) authorize(c *awsapi.Call, r ruleChange) (func(context.Context)
 		return nil, err
 	}
 	return func(ctx context.Context) ([]ec2types.SecurityGroupRule, error) {
-		added, err := s.control.AuthorizeSecurityGroup(ctx, callerOf(c), r.group, r.egress, permissions, tags[control.RuleType])
+		added, err := s.control.AuthorizeSecurityGroup(ctx, c.Behalf(), r.group, r.egress, permissions, tags[control.RuleType])
 		if err != nil {
 			return nil, err
 		}

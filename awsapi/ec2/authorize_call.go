@@ -22,7 +22,7 @@ func NewAuthorizer(c *control.Service) *Authorizer { return &Authorizer{c} }
 
 // Authorize implements awsapi.Authorizer.
 func (a *Authorizer) Authorize(_ context.Context, c *awsapi.Call, in any) error {
-	scope := scopeOf(c)
+	scope := c.Scope()
 	about := c.Circumstances()
 	about.Add("ec2:Region", c.Region)
 	var requests []access.Request

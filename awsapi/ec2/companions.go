@@ -18,12 +18,12 @@ import (
 // account's Region.
 func (s *Service) companionOperations() []awsapi.Operation {
 	return []awsapi.Operation{
-		operation(s, "DescribeVpcAttribute", s.describeVPCAttribute),
-		operation(s, "DescribeAccountAttributes", s.describeAccountAttributes),
-		operation(s, "DescribeNetworkAcls", s.describeNetworkACLs),
-		operation(s, "DescribeDhcpOptions", s.describeDHCPOptions),
-		operation(s, "DescribeVpcClassicLink", noClassicLink[ec2types.DescribeVpcClassicLinkRequest, ec2types.DescribeVpcClassicLinkResult]),
-		operation(s, "DescribeVpcClassicLinkDnsSupport", noClassicLink[ec2types.DescribeVpcClassicLinkDnsSupportRequest, ec2types.DescribeVpcClassicLinkDnsSupportResult]),
+		awsapi.RegionalOp(s.control, "DescribeVpcAttribute", s.describeVPCAttribute),
+		awsapi.RegionalOp(s.control, "DescribeAccountAttributes", s.describeAccountAttributes),
+		awsapi.RegionalOp(s.control, "DescribeNetworkAcls", s.describeNetworkACLs),
+		awsapi.RegionalOp(s.control, "DescribeDhcpOptions", s.describeDHCPOptions),
+		awsapi.RegionalOp(s.control, "DescribeVpcClassicLink", noClassicLink[ec2types.DescribeVpcClassicLinkRequest, ec2types.DescribeVpcClassicLinkResult]),
+		awsapi.RegionalOp(s.control, "DescribeVpcClassicLinkDnsSupport", noClassicLink[ec2types.DescribeVpcClassicLinkDnsSupportRequest, ec2types.DescribeVpcClassicLinkDnsSupportResult]),
 	}
 }
 

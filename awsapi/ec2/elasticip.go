@@ -16,12 +16,12 @@ import (
 // (docs/spec/ec2-api.md section 4.6).
 func (s *Service) elasticIPOperations() []awsapi.Operation {
 	return []awsapi.Operation{
-		operation(s, "AllocateAddress", s.allocateAddress),
-		operation(s, "ReleaseAddress", s.releaseAddress),
-		operation(s, "AssociateAddress", s.associateAddress),
-		operation(s, "DisassociateAddress", s.disassociateAddress),
-		operation(s, "DescribeAddresses", s.describeAddresses),
-		operation(s, "DescribeAddressesAttribute", s.describeAddressesAttribute),
+		awsapi.RegionalOp(s.control, "AllocateAddress", s.allocateAddress),
+		awsapi.RegionalOp(s.control, "ReleaseAddress", s.releaseAddress),
+		awsapi.RegionalOp(s.control, "AssociateAddress", s.associateAddress),
+		awsapi.RegionalOp(s.control, "DisassociateAddress", s.disassociateAddress),
+		awsapi.RegionalOp(s.control, "DescribeAddresses", s.describeAddresses),
+		awsapi.RegionalOp(s.control, "DescribeAddressesAttribute", s.describeAddressesAttribute),
 	}
 }
 
@@ -86,7 +86,7 @@ func (s *Service) allocateAddress(c *awsapi.Call, in *ec2types.AllocateAddressRe
 		return nil, err
 	}
 	return func(ctx context.Context) (*ec2types.AllocateAddressResult, error) {
-		e, err := s.control.AllocateAddress(ctx, callerOf(c), wanted, tags[control.ElasticIPType])
+		e, err := s.control.AllocateAddress(ctx, c.Behalf(), wanted, tags[control.ElasticIPType])
 		if err != nil {
 			return nil, err
 		}
@@ -105,7 +105,7 @@ func (s *Service) releaseAddress(c *awsapi.Call, in *ec2types.ReleaseAddressRequ
 		return nil, err
 	}
 	return func(ctx context.Context) (*ec2types.ReleaseAddressResult, error) {
-		return result[ec2types.ReleaseAddressResult](s.control.ReleaseAddress(ctx, callerOf(c), ref))
+		return result[ec2types.ReleaseAddressResult](s.control.ReleaseAddress(ctx, c.Behalf(), ref))
 	}, nil
 }
 
@@ -138,7 +138,7 @@ func (s *Service) associateAddress(c *awsapi.Call, in *ec2types.AssociateAddress
 		}
 	}
 	return func(ctx context.Context) (*ec2types.AssociateAddressResult, error) {
-		id, err := s.control.AssociateAddress(ctx, callerOf(c), ref, to)
+		id, err := s.control.AssociateAddress(ctx, c.Behalf(), ref, to)
 		if err != nil {
 			return nil, err
 		}
@@ -161,6 +161,6 @@ func (s *Service) disassociateAddress(c *awsapi.Call, in *ec2types.DisassociateA
 		}
 	}
 	return func(ctx context.Context) (*ec2types.DisassociateAddressResult, error) {
-		return result[ec2types.DisassociateAddressResult](s.control.DisassociateAddress(ctx, callerOf(c), association, address))
+		return result[ec2types.DisassociateAddressResult](s.control.DisassociateAddress(ctx, c.Behalf(), association, address))
 	}, nil
 }

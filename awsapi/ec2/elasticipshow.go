@@ -86,7 +86,7 @@ func (s *Service) describeAddresses(c *awsapi.Call, in *ec2types.DescribeAddress
 	}
 	return func(context.Context) (*ec2types.DescribeAddressesResult, error) {
 		snap := s.control.Read()
-		rows, err := control.ElasticIPs(snap, scopeOf(c), refs...)
+		rows, err := control.ElasticIPs(snap, c.Scope(), refs...)
 		if err != nil {
 			return nil, err
 		}
@@ -135,12 +135,12 @@ func (s *Service) describeAddressesAttribute(c *awsapi.Call, in *ec2types.Descri
 	if err != nil {
 		return nil, err
 	}
-	cursor, err := addressAttributePaging.cursor(scopeOf(c), in, false)
+	cursor, err := addressAttributePaging.cursor(c.Scope(), in, false)
 	if err != nil {
 		return nil, err
 	}
 	return func(context.Context) (*ec2types.DescribeAddressesAttributeResult, error) {
-		rows, err := control.ElasticIPs(s.control.Read(), scopeOf(c), refs...)
+		rows, err := control.ElasticIPs(s.control.Read(), c.Scope(), refs...)
 		if err != nil {
 			return nil, err
 		}

@@ -15,11 +15,11 @@ import (
 // 4.5).
 func (s *Service) gatewayOperations() []awsapi.Operation {
 	return []awsapi.Operation{
-		operation(s, "CreateInternetGateway", s.createInternetGateway),
-		operation(s, "DeleteInternetGateway", s.deleteInternetGateway),
-		operation(s, "DescribeInternetGateways", s.describeInternetGateways),
-		operation(s, "AttachInternetGateway", s.attachInternetGateway),
-		operation(s, "DetachInternetGateway", s.detachInternetGateway),
+		awsapi.RegionalOp(s.control, "CreateInternetGateway", s.createInternetGateway),
+		awsapi.RegionalOp(s.control, "DeleteInternetGateway", s.deleteInternetGateway),
+		awsapi.RegionalOp(s.control, "DescribeInternetGateways", s.describeInternetGateways),
+		awsapi.RegionalOp(s.control, "AttachInternetGateway", s.attachInternetGateway),
+		awsapi.RegionalOp(s.control, "DetachInternetGateway", s.detachInternetGateway),
 	}
 }
 
@@ -51,7 +51,7 @@ func (s *Service) createInternetGateway(c *awsapi.Call, in *ec2types.CreateInter
 		return nil, err
 	}
 	return func(ctx context.Context) (*ec2types.CreateInternetGatewayResult, error) {
-		g, err := s.control.CreateInternetGateway(ctx, callerOf(c), tags[control.InternetGatewayType])
+		g, err := s.control.CreateInternetGateway(ctx, c.Behalf(), tags[control.InternetGatewayType])
 		if err != nil {
 			return nil, err
 		}
@@ -61,7 +61,7 @@ func (s *Service) createInternetGateway(c *awsapi.Call, in *ec2types.CreateInter
 
 func (s *Service) deleteInternetGateway(c *awsapi.Call, in *ec2types.DeleteInternetGatewayRequest) (func(context.Context) (*ec2types.DeleteInternetGatewayResult, error), error) {
 	return func(ctx context.Context) (*ec2types.DeleteInternetGatewayResult, error) {
-		return result[ec2types.DeleteInternetGatewayResult](s.control.DeleteInternetGateway(ctx, callerOf(c), *in.InternetGatewayId))
+		return result[ec2types.DeleteInternetGatewayResult](s.control.DeleteInternetGateway(ctx, c.Behalf(), *in.InternetGatewayId))
 	}, gatewayID(in.InternetGatewayId)
 }
 
@@ -78,13 +78,13 @@ func gatewayAndVPC(gateway, vpc *string) error {
 
 func (s *Service) attachInternetGateway(c *awsapi.Call, in *ec2types.AttachInternetGatewayRequest) (func(context.Context) (*ec2types.AttachInternetGatewayResult, error), error) {
 	return func(ctx context.Context) (*ec2types.AttachInternetGatewayResult, error) {
-		return result[ec2types.AttachInternetGatewayResult](s.control.AttachInternetGateway(ctx, callerOf(c), *in.InternetGatewayId, *in.VpcId))
+		return result[ec2types.AttachInternetGatewayResult](s.control.AttachInternetGateway(ctx, c.Behalf(), *in.InternetGatewayId, *in.VpcId))
 	}, gatewayAndVPC(in.InternetGatewayId, in.VpcId)
 }
 
 func (s *Service) detachInternetGateway(c *awsapi.Call, in *ec2types.DetachInternetGatewayRequest) (func(context.Context) (*ec2types.DetachInternetGatewayResult, error), error) {
 	return func(ctx context.Context) (*ec2types.DetachInternetGatewayResult, error) {
-		return result[ec2types.DetachInternetGatewayResult](s.control.DetachInternetGateway(ctx, callerOf(c), *in.InternetGatewayId, *in.VpcId))
+		return result[ec2types.DetachInternetGatewayResult](s.control.DetachInternetGateway(ctx, c.Behalf(), *in.InternetGatewayId, *in.VpcId))
 	}, gatewayAndVPC(in.InternetGatewayId, in.VpcId)
 }
 
@@ -116,7 +116,7 @@ func (s *Service) describeInternetGateways(c *awsapi.Call, in *ec2types.Describe
 			return nil, err
 		}
 	}
-	cursor, err := gatewayPaging.cursor(scopeOf(c), in, len(in.InternetGatewayIds) > 0)
+	cursor, err := gatewayPaging.cursor(c.Scope(), in, len(in.InternetGatewayIds) > 0)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func (s *Service) describeInternetGateways(c *awsapi.Call, in *ec2types.Describe
 		return nil, err
 	}
 	return func(context.Context) (*ec2types.DescribeInternetGatewaysResult, error) {
-		rows, err := control.InternetGateways(s.control.Read(), scopeOf(c), in.InternetGatewayIds...)
+		rows, err := control.InternetGateways(s.control.Read(), c.Scope(), in.InternetGatewayIds...)
 		if err != nil {
 			return nil, err
 		}

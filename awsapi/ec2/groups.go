@@ -16,18 +16,18 @@ import (
 // groupOperations are the operations on groups and their rules.
 func (s *Service) groupOperations() []awsapi.Operation {
 	return []awsapi.Operation{
-		operation(s, "CreateSecurityGroup", s.createSecurityGroup),
-		operation(s, "DeleteSecurityGroup", s.deleteSecurityGroup),
-		operation(s, "DescribeSecurityGroups", s.describeSecurityGroups),
-		operation(s, "DescribeSecurityGroupRules", s.describeSecurityGroupRules),
-		operation(s, "AuthorizeSecurityGroupIngress", s.authorizeIngress),
-		operation(s, "AuthorizeSecurityGroupEgress", s.authorizeEgress),
-		operation(s, "RevokeSecurityGroupIngress", s.revokeIngress),
-		operation(s, "RevokeSecurityGroupEgress", s.revokeEgress),
-		operation(s, "ModifySecurityGroupRules", s.modifySecurityGroupRules),
-		operation(s, "UpdateSecurityGroupRuleDescriptionsIngress", s.redescribeIngress),
-		operation(s, "UpdateSecurityGroupRuleDescriptionsEgress", s.redescribeEgress),
-		operation(s, "GetSecurityGroupsForVpc", s.getSecurityGroupsForVPC),
+		awsapi.RegionalOp(s.control, "CreateSecurityGroup", s.createSecurityGroup),
+		awsapi.RegionalOp(s.control, "DeleteSecurityGroup", s.deleteSecurityGroup),
+		awsapi.RegionalOp(s.control, "DescribeSecurityGroups", s.describeSecurityGroups),
+		awsapi.RegionalOp(s.control, "DescribeSecurityGroupRules", s.describeSecurityGroupRules),
+		awsapi.RegionalOp(s.control, "AuthorizeSecurityGroupIngress", s.authorizeIngress),
+		awsapi.RegionalOp(s.control, "AuthorizeSecurityGroupEgress", s.authorizeEgress),
+		awsapi.RegionalOp(s.control, "RevokeSecurityGroupIngress", s.revokeIngress),
+		awsapi.RegionalOp(s.control, "RevokeSecurityGroupEgress", s.revokeEgress),
+		awsapi.RegionalOp(s.control, "ModifySecurityGroupRules", s.modifySecurityGroupRules),
+		awsapi.RegionalOp(s.control, "UpdateSecurityGroupRuleDescriptionsIngress", s.redescribeIngress),
+		awsapi.RegionalOp(s.control, "UpdateSecurityGroupRuleDescriptionsEgress", s.redescribeEgress),
+		awsapi.RegionalOp(s.control, "GetSecurityGroupsForVpc", s.getSecurityGroupsForVPC),
 	}
 }
 
@@ -45,7 +45,7 @@ func (s *Service) createSecurityGroup(c *awsapi.Call, in *ec2types.CreateSecurit
 		return nil, err
 	}
 	return func(ctx context.Context) (*ec2types.CreateSecurityGroupResult, error) {
-		g, err := s.control.CreateSecurityGroup(ctx, callerOf(c), control.NewGroup{
+		g, err := s.control.CreateSecurityGroup(ctx, c.Behalf(), control.NewGroup{
 			VPC: deref(in.VpcId), Name: name, Description: *in.Description, Tags: tags[control.GroupType],
 		})
 		if err != nil {
@@ -67,7 +67,7 @@ func (s *Service) deleteSecurityGroup(c *awsapi.Call, in *ec2types.DeleteSecurit
 		return nil, secgroup.Errorf(badGroupID, "The security-group ID '%s' is malformed", ref.ID)
 	}
 	return func(ctx context.Context) (*ec2types.DeleteSecurityGroupResult, error) {
-		id, err := s.control.DeleteSecurityGroup(ctx, callerOf(c), ref)
+		id, err := s.control.DeleteSecurityGroup(ctx, c.Behalf(), ref)
 		if err != nil {
 			return nil, err
 		}
@@ -82,7 +82,7 @@ var groupPaging = paging{
 
 // describeSecurityGroups is section 3.3.
 func (s *Service) describeSecurityGroups(c *awsapi.Call, in *ec2types.DescribeSecurityGroupsRequest) (func(context.Context) (*ec2types.DescribeSecurityGroupsResult, error), error) {
-	cursor, err := groupPaging.cursor(scopeOf(c), in, len(in.GroupIds) > 0)
+	cursor, err := groupPaging.cursor(c.Scope(), in, len(in.GroupIds) > 0)
 	if err != nil {
 		return nil, err
 	}
@@ -102,9 +102,9 @@ func (s *Service) describeSecurityGroups(c *awsapi.Call, in *ec2types.DescribeSe
 	}
 	return func(context.Context) (*ec2types.DescribeSecurityGroupsResult, error) {
 		snap := s.control.Read()
-		rows := groupFinder.rows(snap, scopeOf(c), in.Filters, after)
+		rows := groupFinder.rows(snap, c.Scope(), in.Filters, after)
 		if len(in.GroupIds)+len(in.GroupNames) > 0 {
-			named, err := control.SecurityGroups(snap, scopeOf(c), in.GroupIds, in.GroupNames)
+			named, err := control.SecurityGroups(snap, c.Scope(), in.GroupIds, in.GroupNames)
 			if err != nil {
 				return nil, err
 			}

@@ -29,7 +29,7 @@ func (s *Service) getSecurityGroupsForVPC(c *awsapi.Call, in *ec2types.GetSecuri
 	if vpc == "" {
 		return nil, missing("vpcId")
 	}
-	cursor, err := groupsForVPCPaging.cursor(scopeOf(c), in, false)
+	cursor, err := groupsForVPCPaging.cursor(c.Scope(), in, false)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func (s *Service) getSecurityGroupsForVPC(c *awsapi.Call, in *ec2types.GetSecuri
 		return nil, err
 	}
 	return func(context.Context) (*ec2types.GetSecurityGroupsForVpcResult, error) {
-		groups, err := control.SecurityGroupsFor(s.control.Read(), scopeOf(c), vpc)
+		groups, err := control.SecurityGroupsFor(s.control.Read(), c.Scope(), vpc)
 		if err != nil {
 			return nil, err
 		}

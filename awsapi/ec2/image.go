@@ -20,12 +20,12 @@ import (
 // (docs/spec/ec2-api.md section 6.5).
 func (s *Service) catalogueOperations() []awsapi.Operation {
 	return []awsapi.Operation{
-		operation(s, "DescribeImages", s.describeImages),
-		operation(s, "DescribeInstanceTypes", s.describeInstanceTypes),
-		operation(s, "DescribeInstanceTypeOfferings", s.describeInstanceTypeOfferings),
-		operation(s, "DescribeKeyPairs", s.describeKeyPairs),
-		operation(s, "DescribeVolumes", s.describeVolumes),
-		operation(s, "DescribeInstanceCreditSpecifications", s.describeInstanceCreditSpecifications),
+		awsapi.RegionalOp(s.control, "DescribeImages", s.describeImages),
+		awsapi.RegionalOp(s.control, "DescribeInstanceTypes", s.describeInstanceTypes),
+		awsapi.RegionalOp(s.control, "DescribeInstanceTypeOfferings", s.describeInstanceTypeOfferings),
+		awsapi.RegionalOp(s.control, "DescribeKeyPairs", s.describeKeyPairs),
+		awsapi.RegionalOp(s.control, "DescribeVolumes", s.describeVolumes),
+		awsapi.RegionalOp(s.control, "DescribeInstanceCreditSpecifications", s.describeInstanceCreditSpecifications),
 	}
 }
 
@@ -77,7 +77,7 @@ func (s *Service) describeImages(c *awsapi.Call, in *ec2types.DescribeImagesRequ
 			return nil, err
 		}
 	}
-	cursor, err := imagePaging.cursor(scopeOf(c), in, len(in.ImageIds) > 0)
+	cursor, err := imagePaging.cursor(c.Scope(), in, len(in.ImageIds) > 0)
 	if err != nil {
 		return nil, err
 	}

@@ -13,15 +13,15 @@ import (
 
 func (s *Service) instanceOperations() []awsapi.Operation {
 	return []awsapi.Operation{
-		operation(s, "RunInstances", s.runInstances),
-		operation(s, "DescribeInstances", s.describeInstances),
-		operation(s, "DescribeInstanceStatus", s.describeInstanceStatus),
-		operation(s, "StartInstances", s.startInstances),
-		operation(s, "StopInstances", s.stopInstances),
-		operation(s, "TerminateInstances", s.terminateInstances),
-		operation(s, "RebootInstances", s.rebootInstances),
-		operation(s, "DescribeInstanceAttribute", s.describeInstanceAttribute),
-		operation(s, "ModifyInstanceAttribute", s.modifyInstanceAttribute),
+		awsapi.RegionalOp(s.control, "RunInstances", s.runInstances),
+		awsapi.RegionalOp(s.control, "DescribeInstances", s.describeInstances),
+		awsapi.RegionalOp(s.control, "DescribeInstanceStatus", s.describeInstanceStatus),
+		awsapi.RegionalOp(s.control, "StartInstances", s.startInstances),
+		awsapi.RegionalOp(s.control, "StopInstances", s.stopInstances),
+		awsapi.RegionalOp(s.control, "TerminateInstances", s.terminateInstances),
+		awsapi.RegionalOp(s.control, "RebootInstances", s.rebootInstances),
+		awsapi.RegionalOp(s.control, "DescribeInstanceAttribute", s.describeInstanceAttribute),
+		awsapi.RegionalOp(s.control, "ModifyInstanceAttribute", s.modifyInstanceAttribute),
 	}
 }
 
@@ -55,7 +55,7 @@ func move[Out any](c *awsapi.Call, ids []string, do transition, show func([]ec2t
 		return nil, err
 	}
 	return func(ctx context.Context) (*Out, error) {
-		changes, err := do(ctx, callerOf(c), ids...)
+		changes, err := do(ctx, c.Behalf(), ids...)
 		if err != nil {
 			return nil, err
 		}
@@ -105,6 +105,6 @@ func (s *Service) rebootInstances(c *awsapi.Call, in *ec2types.RebootInstancesRe
 		return nil, err
 	}
 	return func(ctx context.Context) (*ec2types.RebootInstancesResult, error) {
-		return result[ec2types.RebootInstancesResult](s.control.RebootInstances(ctx, callerOf(c), in.InstanceIds...))
+		return result[ec2types.RebootInstancesResult](s.control.RebootInstances(ctx, c.Behalf(), in.InstanceIds...))
 	}, nil
 }

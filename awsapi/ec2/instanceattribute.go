@@ -27,7 +27,7 @@ func (s *Service) describeInstanceAttribute(c *awsapi.Call, in *ec2types.Describ
 	}
 	return func(context.Context) (*ec2types.InstanceAttribute, error) {
 		snap := s.control.Read()
-		rows, err := control.Instances(snap, scopeOf(c), *in.InstanceId)
+		rows, err := control.Instances(snap, c.Scope(), *in.InstanceId)
 		if err != nil {
 			return nil, err
 		}
@@ -88,7 +88,7 @@ func (s *Service) modifyInstanceAttribute(c *awsapi.Call, in *ec2types.ModifyIns
 		return nil, err
 	}
 	return func(ctx context.Context) (*ec2types.ModifyInstanceAttributeResult, error) {
-		return result[ec2types.ModifyInstanceAttributeResult](s.control.ModifyInstanceAttribute(ctx, callerOf(c), *in.InstanceId, change))
+		return result[ec2types.ModifyInstanceAttributeResult](s.control.ModifyInstanceAttribute(ctx, c.Behalf(), *in.InstanceId, change))
 	}, nil
 }
 

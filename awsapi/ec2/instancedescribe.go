@@ -23,7 +23,7 @@ func (s *Service) describeInstances(c *awsapi.Call, in *ec2types.DescribeInstanc
 	if err := instanceIDs(in.InstanceIds); err != nil {
 		return nil, err
 	}
-	cursor, err := instancePaging.cursor(scopeOf(c), in, len(in.InstanceIds) > 0)
+	cursor, err := instancePaging.cursor(c.Scope(), in, len(in.InstanceIds) > 0)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func (s *Service) describeInstances(c *awsapi.Call, in *ec2types.DescribeInstanc
 	}
 	return func(context.Context) (*ec2types.DescribeInstancesResult, error) {
 		snap := s.control.Read()
-		rows, err := control.Instances(snap, scopeOf(c), in.InstanceIds...)
+		rows, err := control.Instances(snap, c.Scope(), in.InstanceIds...)
 		if err != nil {
 			return nil, err
 		}
@@ -72,7 +72,7 @@ func (s *Service) describeInstanceStatus(c *awsapi.Call, in *ec2types.DescribeIn
 	if err := instanceIDs(in.InstanceIds); err != nil {
 		return nil, err
 	}
-	cursor, err := statusPaging.cursor(scopeOf(c), in, len(in.InstanceIds) > 0)
+	cursor, err := statusPaging.cursor(c.Scope(), in, len(in.InstanceIds) > 0)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (s *Service) describeInstanceStatus(c *awsapi.Call, in *ec2types.DescribeIn
 	}
 	return func(context.Context) (*ec2types.DescribeInstanceStatusResult, error) {
 		snap := s.control.Read()
-		rows, err := control.Instances(snap, scopeOf(c), in.InstanceIds...)
+		rows, err := control.Instances(snap, c.Scope(), in.InstanceIds...)
 		if err != nil {
 			return nil, err
 		}

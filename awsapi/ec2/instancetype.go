@@ -80,7 +80,7 @@ var kindPaging = paging{
 // describeInstanceTypes shows what types differ in: how many interfaces and
 // addresses an instance may have (docs/spec/ec2-api.md section 5.6).
 func (s *Service) describeInstanceTypes(c *awsapi.Call, in *ec2types.DescribeInstanceTypesRequest) (func(context.Context) (*ec2types.DescribeInstanceTypesResult, error), error) {
-	cursor, err := kindPaging.cursor(scopeOf(c), in, len(in.InstanceTypes) > 0)
+	cursor, err := kindPaging.cursor(c.Scope(), in, len(in.InstanceTypes) > 0)
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +148,7 @@ func (s *Service) describeInstanceTypeOfferings(c *awsapi.Call, in *ec2types.Des
 	if err := checkEnumeration("locationType", deref(in.LocationType), "LocationType"); err != nil {
 		return nil, err
 	}
-	cursor, err := offeringPaging.cursor(scopeOf(c), in, false)
+	cursor, err := offeringPaging.cursor(c.Scope(), in, false)
 	if err != nil {
 		return nil, err
 	}

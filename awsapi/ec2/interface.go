@@ -14,18 +14,18 @@ import (
 
 func (s *Service) interfaceOperations() []awsapi.Operation {
 	return []awsapi.Operation{
-		operation(s, "CreateNetworkInterface", s.createNetworkInterface),
-		operation(s, "DeleteNetworkInterface", s.deleteNetworkInterface),
-		operation(s, "DescribeNetworkInterfaces", s.describeNetworkInterfaces),
-		operation(s, "DescribeNetworkInterfaceAttribute", s.describeNetworkInterfaceAttribute),
-		operation(s, "ModifyNetworkInterfaceAttribute", s.modifyNetworkInterfaceAttribute),
-		operation(s, "ResetNetworkInterfaceAttribute", s.resetNetworkInterfaceAttribute),
-		operation(s, "AttachNetworkInterface", s.attachNetworkInterface),
-		operation(s, "DetachNetworkInterface", s.detachNetworkInterface),
-		operation(s, "AssignPrivateIpAddresses", s.assignPrivateIPAddresses),
-		operation(s, "UnassignPrivateIpAddresses", s.unassignPrivateIPAddresses),
-		operation(s, "AssignIpv6Addresses", s.assignIPv6Addresses),
-		operation(s, "UnassignIpv6Addresses", s.unassignIPv6Addresses),
+		awsapi.RegionalOp(s.control, "CreateNetworkInterface", s.createNetworkInterface),
+		awsapi.RegionalOp(s.control, "DeleteNetworkInterface", s.deleteNetworkInterface),
+		awsapi.RegionalOp(s.control, "DescribeNetworkInterfaces", s.describeNetworkInterfaces),
+		awsapi.RegionalOp(s.control, "DescribeNetworkInterfaceAttribute", s.describeNetworkInterfaceAttribute),
+		awsapi.RegionalOp(s.control, "ModifyNetworkInterfaceAttribute", s.modifyNetworkInterfaceAttribute),
+		awsapi.RegionalOp(s.control, "ResetNetworkInterfaceAttribute", s.resetNetworkInterfaceAttribute),
+		awsapi.RegionalOp(s.control, "AttachNetworkInterface", s.attachNetworkInterface),
+		awsapi.RegionalOp(s.control, "DetachNetworkInterface", s.detachNetworkInterface),
+		awsapi.RegionalOp(s.control, "AssignPrivateIpAddresses", s.assignPrivateIPAddresses),
+		awsapi.RegionalOp(s.control, "UnassignPrivateIpAddresses", s.unassignPrivateIPAddresses),
+		awsapi.RegionalOp(s.control, "AssignIpv6Addresses", s.assignIPv6Addresses),
+		awsapi.RegionalOp(s.control, "UnassignIpv6Addresses", s.unassignIPv6Addresses),
 	}
 }
 
@@ -73,7 +73,7 @@ func (s *Service) createNetworkInterface(c *awsapi.Call, in *ec2types.CreateNetw
 		return nil, err
 	}
 	return func(ctx context.Context) (*ec2types.CreateNetworkInterfaceResult, error) {
-		made, err := s.control.CreateNetworkInterface(ctx, callerOf(c), control.InterfaceSpec{
+		made, err := s.control.CreateNetworkInterface(ctx, c.Behalf(), control.InterfaceSpec{
 			Subnet: *in.SubnetId, Groups: in.Groups, Description: deref(in.Description),
 			Addressing: addressing, Tracking: tracking, Tags: tags[control.InterfaceType],
 		}, token)
@@ -92,7 +92,7 @@ func (s *Service) deleteNetworkInterface(c *awsapi.Call, in *ec2types.DeleteNetw
 		return nil, err
 	}
 	return func(ctx context.Context) (*ec2types.DeleteNetworkInterfaceResult, error) {
-		return result[ec2types.DeleteNetworkInterfaceResult](s.control.DeleteNetworkInterface(ctx, callerOf(c), *in.NetworkInterfaceId))
+		return result[ec2types.DeleteNetworkInterfaceResult](s.control.DeleteNetworkInterface(ctx, c.Behalf(), *in.NetworkInterfaceId))
 	}, nil
 }
 
@@ -114,7 +114,7 @@ func (s *Service) attachNetworkInterface(c *awsapi.Call, in *ec2types.AttachNetw
 		return nil, errUnsupported
 	}
 	return func(ctx context.Context) (*ec2types.AttachNetworkInterfaceResult, error) {
-		a, err := s.control.AttachNetworkInterface(ctx, callerOf(c), *in.NetworkInterfaceId, *in.InstanceId, int(*in.DeviceIndex))
+		a, err := s.control.AttachNetworkInterface(ctx, c.Behalf(), *in.NetworkInterfaceId, *in.InstanceId, int(*in.DeviceIndex))
 		if err != nil {
 			return nil, err
 		}
@@ -133,6 +133,6 @@ func (s *Service) detachNetworkInterface(c *awsapi.Call, in *ec2types.DetachNetw
 		if strings.HasPrefix(id, "ela-attach-") {
 			return nil, secgroup.Errorf("OperationNotPermitted", "You are not allowed to manage 'ela-attach' attachments.")
 		}
-		return result[ec2types.DetachNetworkInterfaceResult](s.control.DetachNetworkInterface(ctx, callerOf(c), id))
+		return result[ec2types.DetachNetworkInterfaceResult](s.control.DetachNetworkInterface(ctx, c.Behalf(), id))
 	}, nil
 }

@@ -48,7 +48,7 @@ func (s *Service) describeNetworkInterfaceAttribute(c *awsapi.Call, in *ec2types
 	}
 	return func(context.Context) (*ec2types.DescribeNetworkInterfaceAttributeResult, error) {
 		snap := s.control.Read()
-		rows, err := control.Interfaces(snap, scopeOf(c), *in.NetworkInterfaceId)
+		rows, err := control.Interfaces(snap, c.Scope(), *in.NetworkInterfaceId)
 		if err != nil {
 			return nil, err
 		}
@@ -121,7 +121,7 @@ func (s *Service) modifyNetworkInterfaceAttribute(c *awsapi.Call, in *ec2types.M
 	}
 	return func(ctx context.Context) (*ec2types.ModifyNetworkInterfaceAttributeResult, error) {
 		return result[ec2types.ModifyNetworkInterfaceAttributeResult](
-			s.control.ModifyNetworkInterfaceAttribute(ctx, callerOf(c), *in.NetworkInterfaceId, change))
+			s.control.ModifyNetworkInterfaceAttribute(ctx, c.Behalf(), *in.NetworkInterfaceId, change))
 	}, nil
 }
 
@@ -147,7 +147,7 @@ func (s *Service) resetNetworkInterfaceAttribute(c *awsapi.Call, in *ec2types.Re
 		return nil, missing("sourceDestCheck")
 	}
 	return func(ctx context.Context) (*ec2types.ResetNetworkInterfaceAttributeResult, error) {
-		return result[ec2types.ResetNetworkInterfaceAttributeResult](s.control.ModifyNetworkInterfaceAttribute(ctx, callerOf(c),
+		return result[ec2types.ResetNetworkInterfaceAttributeResult](s.control.ModifyNetworkInterfaceAttribute(ctx, c.Behalf(),
 			*in.NetworkInterfaceId, control.InterfaceChange{SourceDestCheck: new(true)}))
 	}, nil
 }

@@ -26,7 +26,7 @@ func (s *Service) describeNetworkInterfaces(c *awsapi.Call, in *ec2types.Describ
 			return nil, err
 		}
 	}
-	cursor, err := interfacePaging.cursor(scopeOf(c), in, len(in.NetworkInterfaceIds) > 0)
+	cursor, err := interfacePaging.cursor(c.Scope(), in, len(in.NetworkInterfaceIds) > 0)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func (s *Service) describeNetworkInterfaces(c *awsapi.Call, in *ec2types.Describ
 	}
 	return func(context.Context) (*ec2types.DescribeNetworkInterfacesResult, error) {
 		snap := s.control.Read()
-		rows, err := control.Interfaces(snap, scopeOf(c), in.NetworkInterfaceIds...)
+		rows, err := control.Interfaces(snap, c.Scope(), in.NetworkInterfaceIds...)
 		if err != nil {
 			return nil, err
 		}

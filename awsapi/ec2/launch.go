@@ -32,7 +32,7 @@ func (s *Service) runInstances(c *awsapi.Call, in *ec2types.RunInstancesRequest)
 	}
 	l.Token = token
 	return func(ctx context.Context) (*ec2types.Reservation, error) {
-		return s.reserved(s.control.RunInstances(ctx, callerOf(c), l))
+		return s.reserved(s.control.RunInstances(ctx, c.Behalf(), l))
 	}, nil
 }
 

@@ -17,14 +17,14 @@ import (
 // Launch templates are section 7 of docs/spec/ec2-api.md.
 func (s *Service) launchTemplateOperations() []awsapi.Operation {
 	return []awsapi.Operation{
-		operation(s, "CreateLaunchTemplate", s.createLaunchTemplate),
-		operation(s, "CreateLaunchTemplateVersion", s.createLaunchTemplateVersion),
-		operation(s, "DescribeLaunchTemplates", s.describeLaunchTemplates),
-		operation(s, "DescribeLaunchTemplateVersions", s.describeLaunchTemplateVersions),
-		operation(s, "ModifyLaunchTemplate", s.modifyLaunchTemplate),
-		operation(s, "DeleteLaunchTemplate", s.deleteLaunchTemplate),
-		operation(s, "DeleteLaunchTemplateVersions", s.deleteLaunchTemplateVersions),
-		operation(s, "GetLaunchTemplateData", s.getLaunchTemplateData),
+		awsapi.RegionalOp(s.control, "CreateLaunchTemplate", s.createLaunchTemplate),
+		awsapi.RegionalOp(s.control, "CreateLaunchTemplateVersion", s.createLaunchTemplateVersion),
+		awsapi.RegionalOp(s.control, "DescribeLaunchTemplates", s.describeLaunchTemplates),
+		awsapi.RegionalOp(s.control, "DescribeLaunchTemplateVersions", s.describeLaunchTemplateVersions),
+		awsapi.RegionalOp(s.control, "ModifyLaunchTemplate", s.modifyLaunchTemplate),
+		awsapi.RegionalOp(s.control, "DeleteLaunchTemplate", s.deleteLaunchTemplate),
+		awsapi.RegionalOp(s.control, "DeleteLaunchTemplateVersions", s.deleteLaunchTemplateVersions),
+		awsapi.RegionalOp(s.control, "GetLaunchTemplateData", s.getLaunchTemplateData),
 	}
 }
 
@@ -76,7 +76,7 @@ func (s *Service) createLaunchTemplate(c *awsapi.Call, in *ec2types.CreateLaunch
 		Name: *in.LaunchTemplateName, Description: deref(in.VersionDescription), Data: data, Tags: tags[control.LaunchTemplateType],
 	}
 	return func(ctx context.Context) (*ec2types.CreateLaunchTemplateResult, error) {
-		t, err := s.control.CreateLaunchTemplate(ctx, callerOf(c), spec, token)
+		t, err := s.control.CreateLaunchTemplate(ctx, c.Behalf(), spec, token)
 		if err != nil {
 			return nil, err
 		}
@@ -123,7 +123,7 @@ func (s *Service) createLaunchTemplateVersion(c *awsapi.Call, in *ec2types.Creat
 		},
 	}
 	return func(ctx context.Context) (*ec2types.CreateLaunchTemplateVersionResult, error) {
-		t, v, err := s.control.CreateLaunchTemplateVersion(ctx, callerOf(c), spec, token)
+		t, v, err := s.control.CreateLaunchTemplateVersion(ctx, c.Behalf(), spec, token)
 		if err != nil {
 			return nil, err
 		}
@@ -148,7 +148,7 @@ func (s *Service) modifyLaunchTemplate(c *awsapi.Call, in *ec2types.ModifyLaunch
 		return nil, err
 	}
 	return func(ctx context.Context) (*ec2types.ModifyLaunchTemplateResult, error) {
-		t, err := s.control.ModifyLaunchTemplate(ctx, callerOf(c), ref, *in.DefaultVersion, token)
+		t, err := s.control.ModifyLaunchTemplate(ctx, c.Behalf(), ref, *in.DefaultVersion, token)
 		if err != nil {
 			return nil, err
 		}
@@ -162,7 +162,7 @@ func (s *Service) deleteLaunchTemplate(c *awsapi.Call, in *ec2types.DeleteLaunch
 		return nil, err
 	}
 	return func(ctx context.Context) (*ec2types.DeleteLaunchTemplateResult, error) {
-		t, err := s.control.DeleteLaunchTemplate(ctx, callerOf(c), ref)
+		t, err := s.control.DeleteLaunchTemplate(ctx, c.Behalf(), ref)
 		if err != nil {
 			return nil, err
 		}
@@ -190,7 +190,7 @@ func (s *Service) deleteLaunchTemplateVersions(c *awsapi.Call, in *ec2types.Dele
 		}
 	}
 	return func(ctx context.Context) (*ec2types.DeleteLaunchTemplateVersionsResult, error) {
-		t, outcome, err := s.control.DeleteLaunchTemplateVersions(ctx, callerOf(c), ref, numbers)
+		t, outcome, err := s.control.DeleteLaunchTemplateVersions(ctx, c.Behalf(), ref, numbers)
 		if err != nil {
 			return nil, err
 		}

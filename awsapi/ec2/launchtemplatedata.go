@@ -122,12 +122,12 @@ func (s *Service) runTemplate(c *awsapi.Call, in *ec2types.RunInstancesRequest, 
 	if err := s.checkLaunch(c.Region, in); err != nil {
 		return nil, err
 	}
-	absent := pin(s.control.Read(), scopeOf(c), in)
+	absent := pin(s.control.Read(), c.Scope(), in)
 	if absent == nil {
 		ref = control.TemplateRef{ID: *in.LaunchTemplate.LaunchTemplateId}
 	}
 	return func(ctx context.Context) (*ec2types.Reservation, error) {
-		return s.reserved(s.control.RunTemplate(ctx, callerOf(c), ref, deref(in.LaunchTemplate.Version), token,
+		return s.reserved(s.control.RunTemplate(ctx, c.Behalf(), ref, deref(in.LaunchTemplate.Version), token,
 			func(v *secgroup.LaunchTemplateVersion) (control.Launch, error) {
 				if absent != nil { // what came since then is nothing that the caller was allowed
 					return control.Launch{}, absent

@@ -41,7 +41,7 @@ func (s *Service) describeLaunchTemplates(c *awsapi.Call, in *ec2types.DescribeL
 	if err := checkTemplatePage(in.MaxResults); err != nil {
 		return nil, err
 	}
-	cursor, err := templatePaging.cursor(scopeOf(c), in, false)
+	cursor, err := templatePaging.cursor(c.Scope(), in, false)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func (s *Service) describeLaunchTemplates(c *awsapi.Call, in *ec2types.DescribeL
 		return nil, err
 	}
 	return func(context.Context) (*ec2types.DescribeLaunchTemplatesResult, error) {
-		rows, err := control.LaunchTemplates(s.control.Read(), scopeOf(c), in.LaunchTemplateIds, in.LaunchTemplateNames)
+		rows, err := control.LaunchTemplates(s.control.Read(), c.Scope(), in.LaunchTemplateIds, in.LaunchTemplateNames)
 		if err != nil {
 			return nil, err
 		}
@@ -144,7 +144,7 @@ func (s *Service) describeLaunchTemplateVersions(c *awsapi.Call, in *ec2types.De
 	if err != nil {
 		return nil, err
 	}
-	cursor, err := versionPaging.cursor(scopeOf(c), in, false)
+	cursor, err := versionPaging.cursor(c.Scope(), in, false)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +153,7 @@ func (s *Service) describeLaunchTemplateVersions(c *awsapi.Call, in *ec2types.De
 		return nil, err
 	}
 	return func(context.Context) (*ec2types.DescribeLaunchTemplateVersionsResult, error) {
-		found, err := versionsOf(s.control.Read(), scopeOf(c), ref, in.Versions)
+		found, err := versionsOf(s.control.Read(), c.Scope(), ref, in.Versions)
 		if err != nil {
 			return nil, err
 		}

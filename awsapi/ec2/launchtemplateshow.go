@@ -71,7 +71,7 @@ func (s *Service) getLaunchTemplateData(c *awsapi.Call, in *ec2types.GetLaunchTe
 	}
 	return func(context.Context) (*ec2types.GetLaunchTemplateDataResult, error) {
 		snap := s.control.Read()
-		rows, err := control.Instances(snap, scopeOf(c), *in.InstanceId)
+		rows, err := control.Instances(snap, c.Scope(), *in.InstanceId)
 		if err != nil {
 			return nil, err
 		}

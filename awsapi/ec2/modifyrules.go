@@ -45,7 +45,7 @@ func (s *Service) modifySecurityGroupRules(c *awsapi.Call, in *ec2types.ModifySe
 		changes[i] = control.RuleContent{ID: id, Content: content}
 	}
 	return func(ctx context.Context) (*ec2types.ModifySecurityGroupRulesResult, error) {
-		if err := s.control.ModifySecurityGroupRules(ctx, callerOf(c), group, changes); err != nil {
+		if err := s.control.ModifySecurityGroupRules(ctx, c.Behalf(), group, changes); err != nil {
 			return nil, err
 		}
 		return &ec2types.ModifySecurityGroupRulesResult{Return: new(true)}, nil
@@ -93,7 +93,7 @@ func (s *Service) redescribe(c *awsapi.Call, r ruleChange, descriptions []ec2typ
 	case len(r.list) > 0:
 		permissions, err := parsePermissions(r.list)
 		return func(ctx context.Context) error {
-			return s.control.DescribeRulesAnew(ctx, callerOf(c), r.group, r.egress, permissions)
+			return s.control.DescribeRulesAnew(ctx, c.Behalf(), r.group, r.egress, permissions)
 		}, err
 	case len(descriptions) == 0:
 		return nil, missing("ipPermissions")
@@ -112,7 +112,7 @@ func (s *Service) redescribe(c *awsapi.Call, r ruleChange, descriptions []ec2typ
 		}
 	}
 	return func(ctx context.Context) error {
-		return s.control.DescribeRulesAnewByID(ctx, callerOf(c), r.group, r.egress, wanted)
+		return s.control.DescribeRulesAnewByID(ctx, c.Behalf(), r.group, r.egress, wanted)
 	}, nil
 }
 

@@ -61,7 +61,7 @@ var aclFilters = filters[companion]{
 }
 
 func (s *Service) describeNetworkACLs(c *awsapi.Call, in *ec2types.DescribeNetworkAclsRequest) (func(context.Context) (*ec2types.DescribeNetworkAclsResult, error), error) {
-	cursor, err := aclPaging.cursor(scopeOf(c), in, len(in.NetworkAclIds) > 0)
+	cursor, err := aclPaging.cursor(c.Scope(), in, len(in.NetworkAclIds) > 0)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func (s *Service) describeNetworkACLs(c *awsapi.Call, in *ec2types.DescribeNetwo
 		return nil, err
 	}
 	return func(context.Context) (*ec2types.DescribeNetworkAclsResult, error) {
-		rows, err := byID(s.companions(scopeOf(c)), in.NetworkAclIds, defaultACL, "InvalidNetworkAclID.NotFound", "networkAcl")
+		rows, err := byID(s.companions(c.Scope()), in.NetworkAclIds, defaultACL, "InvalidNetworkAclID.NotFound", "networkAcl")
 		if err != nil {
 			return nil, err
 		}

@@ -37,7 +37,7 @@ func (s *Service) describeVolumes(c *awsapi.Call, in *ec2types.DescribeVolumesRe
 			return nil, err
 		}
 	}
-	if _, err := volumePaging.cursor(scopeOf(c), in, len(in.VolumeIds) > 0); err != nil {
+	if _, err := volumePaging.cursor(c.Scope(), in, len(in.VolumeIds) > 0); err != nil {
 		return nil, err
 	}
 	return func(context.Context) (*ec2types.DescribeVolumesResult, error) {
@@ -57,12 +57,12 @@ func (s *Service) describeInstanceCreditSpecifications(c *awsapi.Call, in *ec2ty
 	if err := instanceIDs(in.InstanceIds); err != nil {
 		return nil, err
 	}
-	if _, err := creditPaging.cursor(scopeOf(c), in, len(in.InstanceIds) > 0); err != nil {
+	if _, err := creditPaging.cursor(c.Scope(), in, len(in.InstanceIds) > 0); err != nil {
 		return nil, err
 	}
 	return func(context.Context) (*ec2types.DescribeInstanceCreditSpecificationsResult, error) {
 		if len(in.InstanceIds) > 0 {
-			if _, err := control.Instances(s.control.Read(), scopeOf(c), in.InstanceIds...); err != nil {
+			if _, err := control.Instances(s.control.Read(), c.Scope(), in.InstanceIds...); err != nil {
 				return nil, err
 			}
 		}

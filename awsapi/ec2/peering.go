@@ -16,12 +16,12 @@ import (
 // peeringOperations are those of docs/spec/ec2-api.md section 9.
 func (s *Service) peeringOperations() []awsapi.Operation {
 	return []awsapi.Operation{
-		operation(s, "CreateVpcPeeringConnection", s.createPeering),
-		operation(s, "AcceptVpcPeeringConnection", s.acceptPeering),
-		operation(s, "RejectVpcPeeringConnection", s.rejectPeering),
-		operation(s, "DeleteVpcPeeringConnection", s.deletePeering),
-		operation(s, "DescribeVpcPeeringConnections", s.describePeerings),
-		operation(s, "ModifyVpcPeeringConnectionOptions", s.modifyPeering),
+		awsapi.RegionalOp(s.control, "CreateVpcPeeringConnection", s.createPeering),
+		awsapi.RegionalOp(s.control, "AcceptVpcPeeringConnection", s.acceptPeering),
+		awsapi.RegionalOp(s.control, "RejectVpcPeeringConnection", s.rejectPeering),
+		awsapi.RegionalOp(s.control, "DeleteVpcPeeringConnection", s.deletePeering),
+		awsapi.RegionalOp(s.control, "DescribeVpcPeeringConnections", s.describePeerings),
+		awsapi.RegionalOp(s.control, "ModifyVpcPeeringConnectionOptions", s.modifyPeering),
 	}
 }
 
@@ -51,7 +51,7 @@ func (s *Service) createPeering(c *awsapi.Call, in *ec2types.CreateVpcPeeringCon
 		return nil, err
 	}
 	return func(ctx context.Context) (*ec2types.CreateVpcPeeringConnectionResult, error) {
-		p, err := s.control.CreatePeering(ctx, callerOf(c), control.PeeringRequest{
+		p, err := s.control.CreatePeering(ctx, c.Behalf(), control.PeeringRequest{
 			VPC: *in.VpcId, PeerVPC: *in.PeerVpcId, PeerOwner: deref(in.PeerOwnerId), PeerRegion: deref(in.PeerRegion), Tags: tags[control.PeeringType],
 		})
 		if err != nil {
@@ -64,7 +64,7 @@ func (s *Service) createPeering(c *awsapi.Call, in *ec2types.CreateVpcPeeringCon
 func (s *Service) acceptPeering(c *awsapi.Call, in *ec2types.AcceptVpcPeeringConnectionRequest) (func(context.Context) (*ec2types.AcceptVpcPeeringConnectionResult, error), error) {
 	id := deref(in.VpcPeeringConnectionId)
 	return func(ctx context.Context) (*ec2types.AcceptVpcPeeringConnectionResult, error) {
-		p, err := s.control.AcceptPeering(ctx, callerOf(c), id)
+		p, err := s.control.AcceptPeering(ctx, c.Behalf(), id)
 		if err != nil {
 			return nil, err
 		}
@@ -75,7 +75,7 @@ func (s *Service) acceptPeering(c *awsapi.Call, in *ec2types.AcceptVpcPeeringCon
 func (s *Service) rejectPeering(c *awsapi.Call, in *ec2types.RejectVpcPeeringConnectionRequest) (func(context.Context) (*ec2types.RejectVpcPeeringConnectionResult, error), error) {
 	id := deref(in.VpcPeeringConnectionId)
 	return func(ctx context.Context) (*ec2types.RejectVpcPeeringConnectionResult, error) {
-		if err := s.control.RejectPeering(ctx, callerOf(c), id); err != nil {
+		if err := s.control.RejectPeering(ctx, c.Behalf(), id); err != nil {
 			return nil, err
 		}
 		return &ec2types.RejectVpcPeeringConnectionResult{Return: new(true)}, nil
@@ -85,7 +85,7 @@ func (s *Service) rejectPeering(c *awsapi.Call, in *ec2types.RejectVpcPeeringCon
 func (s *Service) deletePeering(c *awsapi.Call, in *ec2types.DeleteVpcPeeringConnectionRequest) (func(context.Context) (*ec2types.DeleteVpcPeeringConnectionResult, error), error) {
 	id := deref(in.VpcPeeringConnectionId)
 	return func(ctx context.Context) (*ec2types.DeleteVpcPeeringConnectionResult, error) {
-		if err := s.control.DeletePeering(ctx, callerOf(c), id); err != nil {
+		if err := s.control.DeletePeering(ctx, c.Behalf(), id); err != nil {
 			return nil, err
 		}
 		return &ec2types.DeleteVpcPeeringConnectionResult{Return: new(true)}, nil
@@ -111,7 +111,7 @@ func (s *Service) modifyPeering(c *awsapi.Call, in *ec2types.ModifyVpcPeeringCon
 		*side.to = side.in.AllowDnsResolutionFromRemoteVpc
 	}
 	return func(ctx context.Context) (*ec2types.ModifyVpcPeeringConnectionOptionsResult, error) {
-		p, err := s.control.ModifyPeering(ctx, callerOf(c), id, options)
+		p, err := s.control.ModifyPeering(ctx, c.Behalf(), id, options)
 		if err != nil {
 			return nil, err
 		}
@@ -140,7 +140,7 @@ var peeringPaging = paging{
 // describePeerings shows the connections that the caller takes part in, whoever
 // asked for them. Tags are those of the caller's side.
 func (s *Service) describePeerings(c *awsapi.Call, in *ec2types.DescribeVpcPeeringConnectionsRequest) (func(context.Context) (*ec2types.DescribeVpcPeeringConnectionsResult, error), error) {
-	cursor, err := peeringPaging.cursor(scopeOf(c), in, len(in.VpcPeeringConnectionIds) > 0)
+	cursor, err := peeringPaging.cursor(c.Scope(), in, len(in.VpcPeeringConnectionIds) > 0)
 	if err != nil {
 		return nil, err
 	}
@@ -149,12 +149,12 @@ func (s *Service) describePeerings(c *awsapi.Call, in *ec2types.DescribeVpcPeeri
 			return nil, err
 		}
 	}
-	match, err := peeringFilters(scopeOf(c)).compile(in.Filters)
+	match, err := peeringFilters(c.Scope()).compile(in.Filters)
 	if err != nil {
 		return nil, err
 	}
 	return func(context.Context) (*ec2types.DescribeVpcPeeringConnectionsResult, error) {
-		found, err := s.control.Peerings(s.control.Read(), scopeOf(c), in.VpcPeeringConnectionIds...)
+		found, err := s.control.Peerings(s.control.Read(), c.Scope(), in.VpcPeeringConnectionIds...)
 		if err != nil {
 			return nil, err
 		}
@@ -214,7 +214,7 @@ func (s *Service) showPeering(c *awsapi.Call) func(*secgroup.Peering) ec2types.V
 			VpcPeeringConnectionId: &p.ID,
 			Status:                 &ec2types.VpcPeeringConnectionStateReason{Code: new(string(p.State)), Message: new(peeringMessage(p))},
 			RequesterVpcInfo:       showPeeringSide(&p.Requester), AccepterVpcInfo: showPeeringSide(&p.Accepter),
-			Tags: tagSetOrEmpty(p.Side(scopeOf(c)).Tags),
+			Tags: tagSetOrEmpty(p.Side(c.Scope()).Tags),
 		}
 		if p.State == secgroup.PeeringPending {
 			out.ExpirationTime = &p.Expires

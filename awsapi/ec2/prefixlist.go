@@ -15,14 +15,14 @@ import (
 // prefixListOperations are those of section 8 of docs/spec/ec2-api.md.
 func (s *Service) prefixListOperations() []awsapi.Operation {
 	return []awsapi.Operation{
-		operation(s, "CreateManagedPrefixList", s.createPrefixList),
-		operation(s, "ModifyManagedPrefixList", s.modifyPrefixList),
-		operation(s, "RestoreManagedPrefixListVersion", s.restorePrefixList),
-		operation(s, "DeleteManagedPrefixList", s.deletePrefixList),
-		operation(s, "DescribeManagedPrefixLists", s.describeManagedPrefixLists),
-		operation(s, "DescribePrefixLists", s.describePrefixLists),
-		operation(s, "GetManagedPrefixListEntries", s.getPrefixListEntries),
-		operation(s, "GetManagedPrefixListAssociations", s.getPrefixListAssociations),
+		awsapi.RegionalOp(s.control, "CreateManagedPrefixList", s.createPrefixList),
+		awsapi.RegionalOp(s.control, "ModifyManagedPrefixList", s.modifyPrefixList),
+		awsapi.RegionalOp(s.control, "RestoreManagedPrefixListVersion", s.restorePrefixList),
+		awsapi.RegionalOp(s.control, "DeleteManagedPrefixList", s.deletePrefixList),
+		awsapi.RegionalOp(s.control, "DescribeManagedPrefixLists", s.describeManagedPrefixLists),
+		awsapi.RegionalOp(s.control, "DescribePrefixLists", s.describePrefixLists),
+		awsapi.RegionalOp(s.control, "GetManagedPrefixListEntries", s.getPrefixListEntries),
+		awsapi.RegionalOp(s.control, "GetManagedPrefixListAssociations", s.getPrefixListAssociations),
 	}
 }
 
@@ -72,7 +72,7 @@ func (s *Service) createPrefixList(c *awsapi.Call, in *ec2types.CreateManagedPre
 		return nil, err
 	}
 	return func(ctx context.Context) (*ec2types.CreateManagedPrefixListResult, error) {
-		l, err := s.control.CreatePrefixList(ctx, callerOf(c), want)
+		l, err := s.control.CreatePrefixList(ctx, c.Behalf(), want)
 		if err != nil {
 			return nil, err
 		}
@@ -119,7 +119,7 @@ func (s *Service) modifyPrefixList(c *awsapi.Call, in *ec2types.ModifyManagedPre
 		return nil, err
 	}
 	return func(ctx context.Context) (*ec2types.ModifyManagedPrefixListResult, error) {
-		l, err := s.control.ModifyPrefixList(ctx, callerOf(c), change)
+		l, err := s.control.ModifyPrefixList(ctx, c.Behalf(), change)
 		if err != nil {
 			return nil, err
 		}
@@ -137,7 +137,7 @@ func (s *Service) restorePrefixList(c *awsapi.Call, in *ec2types.RestoreManagedP
 		}
 	}
 	return func(ctx context.Context) (*ec2types.RestoreManagedPrefixListVersionResult, error) {
-		l, err := s.control.RestorePrefixList(ctx, callerOf(c), *in.PrefixListId, *in.PreviousVersion, *in.CurrentVersion)
+		l, err := s.control.RestorePrefixList(ctx, c.Behalf(), *in.PrefixListId, *in.PreviousVersion, *in.CurrentVersion)
 		if err != nil {
 			return nil, err
 		}
@@ -150,7 +150,7 @@ func (s *Service) deletePrefixList(c *awsapi.Call, in *ec2types.DeleteManagedPre
 		return nil, err
 	}
 	return func(ctx context.Context) (*ec2types.DeleteManagedPrefixListResult, error) {
-		l, err := s.control.DeletePrefixList(ctx, callerOf(c), *in.PrefixListId)
+		l, err := s.control.DeletePrefixList(ctx, c.Behalf(), *in.PrefixListId)
 		if err != nil {
 			return nil, err
 		}

@@ -18,7 +18,7 @@ var errManyChanges = secgroup.Errorf("InvalidParameterValue",
 
 // checkListSize checks MaxEntries.
 func (s *Service) checkListSize(c *awsapi.Call, n int32) error {
-	if limit := s.control.QuotasOf(scopeOf(c)).EntriesPerPrefixList; n < 1 || int(n) > limit {
+	if limit := s.control.QuotasOf(c.Scope()).EntriesPerPrefixList; n < 1 || int(n) > limit {
 		return secgroup.Errorf("InvalidParameterValue", "Must specify a max size between 1 and %d", limit)
 	}
 	return nil

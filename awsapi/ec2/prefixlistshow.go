@@ -38,7 +38,7 @@ var managedListFilters = filters[secgroup.PrefixList]{
 }
 
 func (s *Service) describeManagedPrefixLists(c *awsapi.Call, in *ec2types.DescribeManagedPrefixListsRequest) (func(context.Context) (*ec2types.DescribeManagedPrefixListsResult, error), error) {
-	cursor, err := managedListPaging.cursor(scopeOf(c), in, false)
+	cursor, err := managedListPaging.cursor(c.Scope(), in, false)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func (s *Service) describeManagedPrefixLists(c *awsapi.Call, in *ec2types.Descri
 		return nil, err
 	}
 	return func(context.Context) (*ec2types.DescribeManagedPrefixListsResult, error) {
-		lists, err := control.PrefixLists(s.control.Read(), scopeOf(c), in.PrefixListIds...)
+		lists, err := control.PrefixLists(s.control.Read(), c.Scope(), in.PrefixListIds...)
 		if err != nil {
 			return nil, err
 		}
@@ -64,7 +64,7 @@ func (s *Service) describeManagedPrefixLists(c *awsapi.Call, in *ec2types.Descri
 // describePrefixLists is the view of AWS-managed lists. The installation offers
 // none, so that every id is unknown.
 func (s *Service) describePrefixLists(c *awsapi.Call, in *ec2types.DescribePrefixListsRequest) (func(context.Context) (*ec2types.DescribePrefixListsResult, error), error) {
-	if _, err := listPaging.cursor(scopeOf(c), in, false); err != nil {
+	if _, err := listPaging.cursor(c.Scope(), in, false); err != nil {
 		return nil, err
 	}
 	if err := checkListIDs(in, in.PrefixListIds...); err != nil {
@@ -86,7 +86,7 @@ func (s *Service) describePrefixLists(c *awsapi.Call, in *ec2types.DescribePrefi
 }
 
 func (s *Service) getPrefixListEntries(c *awsapi.Call, in *ec2types.GetManagedPrefixListEntriesRequest) (func(context.Context) (*ec2types.GetManagedPrefixListEntriesResult, error), error) {
-	cursor, err := entryPaging.cursor(scopeOf(c), in, false)
+	cursor, err := entryPaging.cursor(c.Scope(), in, false)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func (s *Service) getPrefixListEntries(c *awsapi.Call, in *ec2types.GetManagedPr
 		}
 	}
 	return func(context.Context) (*ec2types.GetManagedPrefixListEntriesResult, error) {
-		entries, err := control.PrefixListEntries(s.control.Read(), scopeOf(c), *in.PrefixListId, deref(in.TargetVersion))
+		entries, err := control.PrefixListEntries(s.control.Read(), c.Scope(), *in.PrefixListId, deref(in.TargetVersion))
 		if err != nil {
 			return nil, err
 		}
@@ -121,7 +121,7 @@ func entryKey(e secgroup.PrefixListEntry) string {
 // getPrefixListAssociations names groups, each once however many of its rules
 // name the list.
 func (s *Service) getPrefixListAssociations(c *awsapi.Call, in *ec2types.GetManagedPrefixListAssociationsRequest) (func(context.Context) (*ec2types.GetManagedPrefixListAssociationsResult, error), error) {
-	cursor, err := listUserPaging.cursor(scopeOf(c), in, false)
+	cursor, err := listUserPaging.cursor(c.Scope(), in, false)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +129,7 @@ func (s *Service) getPrefixListAssociations(c *awsapi.Call, in *ec2types.GetMana
 		return nil, err
 	}
 	return func(context.Context) (*ec2types.GetManagedPrefixListAssociationsResult, error) {
-		groups, err := control.PrefixListUsers(s.control.Read(), scopeOf(c), *in.PrefixListId)
+		groups, err := control.PrefixListUsers(s.control.Read(), c.Scope(), *in.PrefixListId)
 		if err != nil {
 			return nil, err
 		}

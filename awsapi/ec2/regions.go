@@ -15,8 +15,8 @@ import (
 
 func (s *Service) regionOperations() []awsapi.Operation {
 	return []awsapi.Operation{
-		operation(s, "DescribeRegions", s.describeRegions),
-		operation(s, "DescribeAvailabilityZones", s.describeAvailabilityZones),
+		awsapi.RegionalOp(s.control, "DescribeRegions", s.describeRegions),
+		awsapi.RegionalOp(s.control, "DescribeAvailabilityZones", s.describeAvailabilityZones),
 	}
 }
 

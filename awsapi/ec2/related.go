@@ -14,11 +14,11 @@ import (
 // relatedOperations are those on what ties groups to other VPCs than their own.
 func (s *Service) relatedOperations() []awsapi.Operation {
 	return []awsapi.Operation{
-		operation(s, "DescribeSecurityGroupReferences", s.describeReferences),
-		operation(s, "DescribeStaleSecurityGroups", s.describeStaleGroups),
-		operation(s, "AssociateSecurityGroupVpc", s.associateGroupVPC),
-		operation(s, "DisassociateSecurityGroupVpc", s.disassociateGroupVPC),
-		operation(s, "DescribeSecurityGroupVpcAssociations", s.describeGroupVPCAssociations),
+		awsapi.RegionalOp(s.control, "DescribeSecurityGroupReferences", s.describeReferences),
+		awsapi.RegionalOp(s.control, "DescribeStaleSecurityGroups", s.describeStaleGroups),
+		awsapi.RegionalOp(s.control, "AssociateSecurityGroupVpc", s.associateGroupVPC),
+		awsapi.RegionalOp(s.control, "DisassociateSecurityGroupVpc", s.disassociateGroupVPC),
+		awsapi.RegionalOp(s.control, "DescribeSecurityGroupVpcAssociations", s.describeGroupVPCAssociations),
 	}
 }
 
@@ -33,7 +33,7 @@ func (s *Service) describeReferences(c *awsapi.Call, in *ec2types.DescribeSecuri
 		}
 	}
 	return func(context.Context) (*ec2types.DescribeSecurityGroupReferencesResult, error) {
-		found, err := control.GroupReferences(s.control.Read(), scopeOf(c), in.GroupId)
+		found, err := control.GroupReferences(s.control.Read(), c.Scope(), in.GroupId)
 		if err != nil {
 			return nil, err
 		}
@@ -53,12 +53,12 @@ func (s *Service) describeStaleGroups(c *awsapi.Call, in *ec2types.DescribeStale
 	if vpc == "" {
 		return nil, missing("vpcId")
 	}
-	cursor, err := stalePaging.cursor(scopeOf(c), in, false)
+	cursor, err := stalePaging.cursor(c.Scope(), in, false)
 	if err != nil {
 		return nil, err
 	}
 	return func(context.Context) (*ec2types.DescribeStaleSecurityGroupsResult, error) {
-		found, err := s.control.StaleGroups(s.control.Read(), scopeOf(c), vpc)
+		found, err := s.control.StaleGroups(s.control.Read(), c.Scope(), vpc)
 		if err != nil {
 			return nil, err
 		}
@@ -104,7 +104,7 @@ func groupAndVPC(group, vpc *string) error {
 
 func (s *Service) associateGroupVPC(c *awsapi.Call, in *ec2types.AssociateSecurityGroupVpcRequest) (func(context.Context) (*ec2types.AssociateSecurityGroupVpcResult, error), error) {
 	return func(ctx context.Context) (*ec2types.AssociateSecurityGroupVpcResult, error) {
-		already, err := s.control.AssociateGroup(ctx, callerOf(c), *in.GroupId, *in.VpcId)
+		already, err := s.control.AssociateGroup(ctx, c.Behalf(), *in.GroupId, *in.VpcId)
 		if err != nil {
 			return nil, err
 		}
@@ -118,7 +118,7 @@ func (s *Service) associateGroupVPC(c *awsapi.Call, in *ec2types.AssociateSecuri
 
 func (s *Service) disassociateGroupVPC(c *awsapi.Call, in *ec2types.DisassociateSecurityGroupVpcRequest) (func(context.Context) (*ec2types.DisassociateSecurityGroupVpcResult, error), error) {
 	return func(ctx context.Context) (*ec2types.DisassociateSecurityGroupVpcResult, error) {
-		if err := s.control.DisassociateGroup(ctx, callerOf(c), *in.GroupId, *in.VpcId); err != nil {
+		if err := s.control.DisassociateGroup(ctx, c.Behalf(), *in.GroupId, *in.VpcId); err != nil {
 			return nil, err
 		}
 		return &ec2types.DisassociateSecurityGroupVpcResult{State: new("disassociating")}, nil
@@ -139,7 +139,7 @@ var (
 )
 
 func (s *Service) describeGroupVPCAssociations(c *awsapi.Call, in *ec2types.DescribeSecurityGroupVpcAssociationsRequest) (func(context.Context) (*ec2types.DescribeSecurityGroupVpcAssociationsResult, error), error) {
-	cursor, err := groupVPCPaging.cursor(scopeOf(c), in, false)
+	cursor, err := groupVPCPaging.cursor(c.Scope(), in, false)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +149,7 @@ func (s *Service) describeGroupVPCAssociations(c *awsapi.Call, in *ec2types.Desc
 	}
 	return func(context.Context) (*ec2types.DescribeSecurityGroupVpcAssociationsResult, error) {
 		out := &ec2types.DescribeSecurityGroupVpcAssociationsResult{}
-		out.SecurityGroupVpcAssociations, out.NextToken = list(cursor, control.GroupAssociations(s.control.Read(), scopeOf(c)), match,
+		out.SecurityGroupVpcAssociations, out.NextToken = list(cursor, control.GroupAssociations(s.control.Read(), c.Scope()), match,
 			func(a *secgroup.GroupAssociation) string { return sortKey(a.Created, a.Group+a.VPC) },
 			func(a *secgroup.GroupAssociation) ec2types.SecurityGroupVpcAssociation {
 				return ec2types.SecurityGroupVpcAssociation{

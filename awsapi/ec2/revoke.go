@@ -23,7 +23,7 @@ func (s *Service) revoke(c *awsapi.Call, r ruleChange) (func(context.Context) (c
 			return nil, combined("'ipPermissions' may not be used in combination with 'securityGroupRuleIds'.")
 		}
 		return func(ctx context.Context) (control.Revoked, error) {
-			return s.control.RevokeSecurityGroupRules(ctx, callerOf(c), r.group, r.egress, r.ruleIDs)
+			return s.control.RevokeSecurityGroupRules(ctx, c.Behalf(), r.group, r.egress, r.ruleIDs)
 		}, checkRuleIDs(r.ruleIDs)
 	}
 	if !byPermission {
@@ -31,7 +31,7 @@ func (s *Service) revoke(c *awsapi.Call, r ruleChange) (func(context.Context) (c
 	}
 	permissions, err := r.flat.permissions(r.list)
 	return func(ctx context.Context) (control.Revoked, error) {
-		return s.control.RevokeSecurityGroup(ctx, callerOf(c), r.group, r.egress, permissions)
+		return s.control.RevokeSecurityGroup(ctx, c.Behalf(), r.group, r.egress, permissions)
 	}, err
 }
 

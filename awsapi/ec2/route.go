@@ -72,7 +72,7 @@ func (s *Service) createRoute(c *awsapi.Call, in *ec2types.CreateRouteRequest) (
 		return nil, err
 	}
 	return func(ctx context.Context) (*ec2types.CreateRouteResult, error) {
-		err := s.control.CreateRoute(ctx, callerOf(c), deref(in.RouteTableId), route)
+		err := s.control.CreateRoute(ctx, c.Behalf(), deref(in.RouteTableId), route)
 		if err != nil {
 			return nil, err
 		}
@@ -94,7 +94,7 @@ func (s *Service) replaceRoute(c *awsapi.Call, in *ec2types.ReplaceRouteRequest)
 		return nil, err
 	}
 	return func(ctx context.Context) (*ec2types.ReplaceRouteResult, error) {
-		return result[ec2types.ReplaceRouteResult](s.control.ReplaceRoute(ctx, callerOf(c), deref(in.RouteTableId), route))
+		return result[ec2types.ReplaceRouteResult](s.control.ReplaceRoute(ctx, c.Behalf(), deref(in.RouteTableId), route))
 	}, nil
 }
 
@@ -104,6 +104,6 @@ func (s *Service) deleteRoute(c *awsapi.Call, in *ec2types.DeleteRouteRequest) (
 		return nil, err
 	}
 	return func(ctx context.Context) (*ec2types.DeleteRouteResult, error) {
-		return result[ec2types.DeleteRouteResult](s.control.DeleteRoute(ctx, callerOf(c), deref(in.RouteTableId), to))
+		return result[ec2types.DeleteRouteResult](s.control.DeleteRoute(ctx, c.Behalf(), deref(in.RouteTableId), to))
 	}, nil
 }

@@ -16,15 +16,15 @@ import (
 // routeTableOperations are those on route tables and which subnets use them.
 func (s *Service) routeTableOperations() []awsapi.Operation {
 	return []awsapi.Operation{
-		operation(s, "CreateRouteTable", s.createRouteTable),
-		operation(s, "DeleteRouteTable", s.deleteRouteTable),
-		operation(s, "DescribeRouteTables", s.describeRouteTables),
-		operation(s, "AssociateRouteTable", s.associateRouteTable),
-		operation(s, "DisassociateRouteTable", s.disassociateRouteTable),
-		operation(s, "ReplaceRouteTableAssociation", s.replaceRouteTableAssociation),
-		operation(s, "CreateRoute", s.createRoute),
-		operation(s, "ReplaceRoute", s.replaceRoute),
-		operation(s, "DeleteRoute", s.deleteRoute),
+		awsapi.RegionalOp(s.control, "CreateRouteTable", s.createRouteTable),
+		awsapi.RegionalOp(s.control, "DeleteRouteTable", s.deleteRouteTable),
+		awsapi.RegionalOp(s.control, "DescribeRouteTables", s.describeRouteTables),
+		awsapi.RegionalOp(s.control, "AssociateRouteTable", s.associateRouteTable),
+		awsapi.RegionalOp(s.control, "DisassociateRouteTable", s.disassociateRouteTable),
+		awsapi.RegionalOp(s.control, "ReplaceRouteTableAssociation", s.replaceRouteTableAssociation),
+		awsapi.RegionalOp(s.control, "CreateRoute", s.createRoute),
+		awsapi.RegionalOp(s.control, "ReplaceRoute", s.replaceRoute),
+		awsapi.RegionalOp(s.control, "DeleteRoute", s.deleteRoute),
 	}
 }
 
@@ -93,7 +93,7 @@ var routeTableFilters = filters[routeTable]{
 }
 
 func (s *Service) describeRouteTables(c *awsapi.Call, in *ec2types.DescribeRouteTablesRequest) (func(context.Context) (*ec2types.DescribeRouteTablesResult, error), error) {
-	cursor, err := routeTablePaging.cursor(scopeOf(c), in, len(in.RouteTableIds) > 0)
+	cursor, err := routeTablePaging.cursor(c.Scope(), in, len(in.RouteTableIds) > 0)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +103,7 @@ func (s *Service) describeRouteTables(c *awsapi.Call, in *ec2types.DescribeRoute
 	}
 	return func(context.Context) (*ec2types.DescribeRouteTablesResult, error) {
 		snap := s.control.Read()
-		tables := each(control.RouteTables(snap, scopeOf(c)), func(t *secgroup.RouteTable) *routeTable { return completeTable(snap, t) })
+		tables := each(control.RouteTables(snap, c.Scope()), func(t *secgroup.RouteTable) *routeTable { return completeTable(snap, t) })
 		rows, err := byID(tables, in.RouteTableIds, func(t *routeTable) string { return t.ID }, "InvalidRouteTableID.NotFound", "routeTable")
 		if err != nil {
 			return nil, err
@@ -183,7 +183,7 @@ func (s *Service) createRouteTable(c *awsapi.Call, in *ec2types.CreateRouteTable
 		return nil, err
 	}
 	return func(ctx context.Context) (*ec2types.CreateRouteTableResult, error) {
-		t, err := s.control.CreateRouteTable(ctx, callerOf(c), deref(in.VpcId), tags[control.RouteTableType], token)
+		t, err := s.control.CreateRouteTable(ctx, c.Behalf(), deref(in.VpcId), tags[control.RouteTableType], token)
 		if err != nil {
 			return nil, err
 		}
@@ -195,7 +195,7 @@ func (s *Service) createRouteTable(c *awsapi.Call, in *ec2types.CreateRouteTable
 
 func (s *Service) deleteRouteTable(c *awsapi.Call, in *ec2types.DeleteRouteTableRequest) (func(context.Context) (*ec2types.DeleteRouteTableResult, error), error) {
 	return func(ctx context.Context) (*ec2types.DeleteRouteTableResult, error) {
-		return result[ec2types.DeleteRouteTableResult](s.control.DeleteRouteTable(ctx, callerOf(c), deref(in.RouteTableId)))
+		return result[ec2types.DeleteRouteTableResult](s.control.DeleteRouteTable(ctx, c.Behalf(), deref(in.RouteTableId)))
 	}, nil
 }
 
@@ -208,7 +208,7 @@ func (s *Service) associateRouteTable(c *awsapi.Call, in *ec2types.AssociateRout
 		return nil, missing("subnetId")
 	}
 	return func(ctx context.Context) (*ec2types.AssociateRouteTableResult, error) {
-		id, err := s.control.AssociateRouteTable(ctx, callerOf(c), deref(in.RouteTableId), *in.SubnetId)
+		id, err := s.control.AssociateRouteTable(ctx, c.Behalf(), deref(in.RouteTableId), *in.SubnetId)
 		if err != nil {
 			return nil, err
 		}
@@ -218,13 +218,13 @@ func (s *Service) associateRouteTable(c *awsapi.Call, in *ec2types.AssociateRout
 
 func (s *Service) disassociateRouteTable(c *awsapi.Call, in *ec2types.DisassociateRouteTableRequest) (func(context.Context) (*ec2types.DisassociateRouteTableResult, error), error) {
 	return func(ctx context.Context) (*ec2types.DisassociateRouteTableResult, error) {
-		return result[ec2types.DisassociateRouteTableResult](s.control.DisassociateRouteTable(ctx, callerOf(c), deref(in.AssociationId)))
+		return result[ec2types.DisassociateRouteTableResult](s.control.DisassociateRouteTable(ctx, c.Behalf(), deref(in.AssociationId)))
 	}, nil
 }
 
 func (s *Service) replaceRouteTableAssociation(c *awsapi.Call, in *ec2types.ReplaceRouteTableAssociationRequest) (func(context.Context) (*ec2types.ReplaceRouteTableAssociationResult, error), error) {
 	return func(ctx context.Context) (*ec2types.ReplaceRouteTableAssociationResult, error) {
-		id, err := s.control.ReplaceRouteTableAssociation(ctx, callerOf(c), deref(in.AssociationId), deref(in.RouteTableId))
+		id, err := s.control.ReplaceRouteTableAssociation(ctx, c.Behalf(), deref(in.AssociationId), deref(in.RouteTableId))
 		if err != nil {
 			return nil, err
 		}

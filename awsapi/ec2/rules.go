@@ -42,7 +42,7 @@ var rulePaging = paging{
 
 // describeSecurityGroupRules is section 3.4.
 func (s *Service) describeSecurityGroupRules(c *awsapi.Call, in *ec2types.DescribeSecurityGroupRulesRequest) (func(context.Context) (*ec2types.DescribeSecurityGroupRulesResult, error), error) {
-	cursor, err := rulePaging.cursor(scopeOf(c), in, len(in.SecurityGroupRuleIds) > 0)
+	cursor, err := rulePaging.cursor(c.Scope(), in, len(in.SecurityGroupRuleIds) > 0)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func (s *Service) describeSecurityGroupRules(c *awsapi.Call, in *ec2types.Descri
 	}
 	return func(context.Context) (*ec2types.DescribeSecurityGroupRulesResult, error) {
 		snap := s.control.Read()
-		rules, err := listRules(snap, scopeOf(c), in, after)
+		rules, err := listRules(snap, c.Scope(), in, after)
 		if err != nil {
 			return nil, err
 		}

@@ -3,7 +3,6 @@
 package ec2
 
 import (
-	"context"
 	"slices"
 
 	"github.com/hedgeward/hedgeward/awsapi"
@@ -43,35 +42,6 @@ func (s *Service) operations() []awsapi.Operation {
 		s.catalogueOperations(),
 		s.launchTemplateOperations(),
 	)
-}
-
-// operation is awsapi.Op for operations of EC2. Before any of them looks at
-// anything, the caller's account gets what it is born with in the Region
-// (docs/spec/ec2-api.md section 4.2).
-func operation[In, Out any](s *Service, name string, prepare func(*awsapi.Call, *In) (func(context.Context) (*Out, error), error)) awsapi.Operation {
-	return awsapi.Op(name, func(c *awsapi.Call, in *In) (func(context.Context) (*Out, error), error) {
-		run, err := prepare(c, in)
-		if err != nil {
-			return nil, err
-		}
-		return func(ctx context.Context) (*Out, error) {
-			if err := s.control.EnsureRegion(ctx, scopeOf(c)); err != nil {
-				return nil, err
-			}
-			return run(ctx)
-		}, nil
-	})
-}
-
-// scopeOf returns what the caller sees: resources of its account in the Region
-// that it signed for.
-func scopeOf(c *awsapi.Call) secgroup.Scope {
-	return secgroup.Scope{Account: c.Account, Region: c.Region}
-}
-
-// callerOf returns on whose behalf control works.
-func callerOf(c *awsapi.Call) control.Caller {
-	return control.Caller{Scope: scopeOf(c), ARN: c.ARN}
 }
 
 // missing refuses a request that lacks a parameter, under the name that the

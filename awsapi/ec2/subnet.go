@@ -14,13 +14,13 @@ import (
 
 func (s *Service) subnetOperations() []awsapi.Operation {
 	return []awsapi.Operation{
-		operation(s, "CreateSubnet", s.createSubnet),
-		operation(s, "DeleteSubnet", s.deleteSubnet),
-		operation(s, "DescribeSubnets", s.describeSubnets),
-		operation(s, "CreateDefaultSubnet", s.createDefaultSubnet),
-		operation(s, "ModifySubnetAttribute", s.modifySubnetAttribute),
-		operation(s, "AssociateSubnetCidrBlock", s.associateSubnetBlock),
-		operation(s, "DisassociateSubnetCidrBlock", s.disassociateSubnetBlock),
+		awsapi.RegionalOp(s.control, "CreateSubnet", s.createSubnet),
+		awsapi.RegionalOp(s.control, "DeleteSubnet", s.deleteSubnet),
+		awsapi.RegionalOp(s.control, "DescribeSubnets", s.describeSubnets),
+		awsapi.RegionalOp(s.control, "CreateDefaultSubnet", s.createDefaultSubnet),
+		awsapi.RegionalOp(s.control, "ModifySubnetAttribute", s.modifySubnetAttribute),
+		awsapi.RegionalOp(s.control, "AssociateSubnetCidrBlock", s.associateSubnetBlock),
+		awsapi.RegionalOp(s.control, "DisassociateSubnetCidrBlock", s.disassociateSubnetBlock),
 	}
 }
 
@@ -63,7 +63,7 @@ func (s *Service) createSubnet(c *awsapi.Call, in *ec2types.CreateSubnetRequest)
 	}
 	want.Tags = tags[control.SubnetType]
 	return func(ctx context.Context) (*ec2types.CreateSubnetResult, error) {
-		n, err := s.control.CreateSubnet(ctx, callerOf(c), want)
+		n, err := s.control.CreateSubnet(ctx, c.Behalf(), want)
 		if err != nil {
 			return nil, err
 		}
@@ -76,7 +76,7 @@ func (s *Service) deleteSubnet(c *awsapi.Call, in *ec2types.DeleteSubnetRequest)
 		return nil, missing("subnetId")
 	}
 	return func(ctx context.Context) (*ec2types.DeleteSubnetResult, error) {
-		return result[ec2types.DeleteSubnetResult](s.control.DeleteSubnet(ctx, callerOf(c), *in.SubnetId))
+		return result[ec2types.DeleteSubnetResult](s.control.DeleteSubnet(ctx, c.Behalf(), *in.SubnetId))
 	}, nil
 }
 
@@ -143,7 +143,7 @@ var subnetPaging = paging{
 }
 
 func (s *Service) describeSubnets(c *awsapi.Call, in *ec2types.DescribeSubnetsRequest) (func(context.Context) (*ec2types.DescribeSubnetsResult, error), error) {
-	cursor, err := subnetPaging.cursor(scopeOf(c), in, len(in.SubnetIds) > 0)
+	cursor, err := subnetPaging.cursor(c.Scope(), in, len(in.SubnetIds) > 0)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +153,7 @@ func (s *Service) describeSubnets(c *awsapi.Call, in *ec2types.DescribeSubnetsRe
 	}
 	return func(context.Context) (*ec2types.DescribeSubnetsResult, error) {
 		snap := s.control.Read()
-		rows, err := control.Subnets(snap, scopeOf(c), in.SubnetIds...)
+		rows, err := control.Subnets(snap, c.Scope(), in.SubnetIds...)
 		if err != nil {
 			return nil, err
 		}

@@ -24,7 +24,7 @@ func (s *Service) createDefaultSubnet(c *awsapi.Call, in *ec2types.CreateDefault
 		return nil, errTwoZones
 	}
 	return func(ctx context.Context) (*ec2types.CreateDefaultSubnetResult, error) {
-		n, err := s.control.CreateDefaultSubnet(ctx, callerOf(c), name, id)
+		n, err := s.control.CreateDefaultSubnet(ctx, c.Behalf(), name, id)
 		if err != nil {
 			return nil, err
 		}
@@ -80,10 +80,10 @@ func (s *Service) modifySubnetAttribute(c *awsapi.Call, in *ec2types.ModifySubne
 	}
 	return func(ctx context.Context) (*ec2types.ModifySubnetAttributeResult, error) {
 		if change == (control.SubnetChange{}) { // off already
-			_, err := control.Subnets(s.control.Read(), scopeOf(c), *in.SubnetId)
+			_, err := control.Subnets(s.control.Read(), c.Scope(), *in.SubnetId)
 			return result[ec2types.ModifySubnetAttributeResult](err)
 		}
-		return result[ec2types.ModifySubnetAttributeResult](s.control.ModifySubnetAttribute(ctx, callerOf(c), *in.SubnetId, change))
+		return result[ec2types.ModifySubnetAttributeResult](s.control.ModifySubnetAttribute(ctx, c.Behalf(), *in.SubnetId, change))
 	}, nil
 }
 
@@ -101,7 +101,7 @@ func (s *Service) associateSubnetBlock(c *awsapi.Call, in *ec2types.AssociateSub
 		return nil, err
 	}
 	return func(ctx context.Context) (*ec2types.AssociateSubnetCidrBlockResult, error) {
-		made, err := s.control.AssociateSubnetBlock(ctx, callerOf(c), *in.SubnetId, block)
+		made, err := s.control.AssociateSubnetBlock(ctx, c.Behalf(), *in.SubnetId, block)
 		if err != nil {
 			return nil, err
 		}
@@ -114,7 +114,7 @@ func (s *Service) disassociateSubnetBlock(c *awsapi.Call, in *ec2types.Disassoci
 		return nil, missing("associationId")
 	}
 	return func(ctx context.Context) (*ec2types.DisassociateSubnetCidrBlockResult, error) {
-		subnet, gone, err := s.control.DisassociateSubnetBlock(ctx, callerOf(c), *in.AssociationId)
+		subnet, gone, err := s.control.DisassociateSubnetBlock(ctx, c.Behalf(), *in.AssociationId)
 		if err != nil {
 			return nil, err
 		}

@@ -13,9 +13,9 @@ import (
 
 func (s *Service) tagOperations() []awsapi.Operation {
 	return []awsapi.Operation{
-		operation(s, "CreateTags", s.createTags),
-		operation(s, "DeleteTags", s.deleteTags),
-		operation(s, "DescribeTags", s.describeTags),
+		awsapi.RegionalOp(s.control, "CreateTags", s.createTags),
+		awsapi.RegionalOp(s.control, "DeleteTags", s.deleteTags),
+		awsapi.RegionalOp(s.control, "DescribeTags", s.describeTags),
 	}
 }
 
@@ -51,7 +51,7 @@ func (s *Service) createTags(c *awsapi.Call, in *ec2types.CreateTagsRequest) (fu
 		return nil, err
 	}
 	return func(ctx context.Context) (*ec2types.CreateTagsResult, error) {
-		return result[ec2types.CreateTagsResult](s.control.CreateTags(ctx, callerOf(c), in.Resources, tags))
+		return result[ec2types.CreateTagsResult](s.control.CreateTags(ctx, c.Behalf(), in.Resources, tags))
 	}, nil
 }
 
@@ -67,7 +67,7 @@ func (s *Service) deleteTags(c *awsapi.Call, in *ec2types.DeleteTagsRequest) (fu
 		removals = append(removals, control.TagRemoval{Key: *tag.Key, Value: tag.Value})
 	}
 	return func(ctx context.Context) (*ec2types.DeleteTagsResult, error) {
-		return result[ec2types.DeleteTagsResult](s.control.DeleteTags(ctx, callerOf(c), in.Resources, removals))
+		return result[ec2types.DeleteTagsResult](s.control.DeleteTags(ctx, c.Behalf(), in.Resources, removals))
 	}, nil
 }
 
@@ -85,7 +85,7 @@ var tagFilters = filters[control.TaggedResource]{
 var tagPaging = paging{operation: "DescribeTags", min: 5, max: 1000}
 
 func (s *Service) describeTags(c *awsapi.Call, in *ec2types.DescribeTagsRequest) (func(context.Context) (*ec2types.DescribeTagsResult, error), error) {
-	cursor, err := tagPaging.cursor(scopeOf(c), in, false)
+	cursor, err := tagPaging.cursor(c.Scope(), in, false)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func (s *Service) describeTags(c *awsapi.Call, in *ec2types.DescribeTagsRequest)
 	}
 	return func(context.Context) (*ec2types.DescribeTagsResult, error) {
 		out := &ec2types.DescribeTagsResult{}
-		all := control.TaggedResources(s.control.Read(), scopeOf(c))
+		all := control.TaggedResources(s.control.Read(), c.Scope())
 		rows := make([]*control.TaggedResource, len(all))
 		for i := range all {
 			rows[i] = &all[i]

@@ -14,13 +14,13 @@ import (
 
 func (s *Service) vpcOperations() []awsapi.Operation {
 	return []awsapi.Operation{
-		operation(s, "CreateVpc", s.createVPC),
-		operation(s, "DeleteVpc", s.deleteVPC),
-		operation(s, "DescribeVpcs", s.describeVPCs),
-		operation(s, "CreateDefaultVpc", s.createDefaultVPC),
-		operation(s, "ModifyVpcAttribute", s.modifyVPCAttribute),
-		operation(s, "AssociateVpcCidrBlock", s.associateVPCBlock),
-		operation(s, "DisassociateVpcCidrBlock", s.disassociateVPCBlock),
+		awsapi.RegionalOp(s.control, "CreateVpc", s.createVPC),
+		awsapi.RegionalOp(s.control, "DeleteVpc", s.deleteVPC),
+		awsapi.RegionalOp(s.control, "DescribeVpcs", s.describeVPCs),
+		awsapi.RegionalOp(s.control, "CreateDefaultVpc", s.createDefaultVPC),
+		awsapi.RegionalOp(s.control, "ModifyVpcAttribute", s.modifyVPCAttribute),
+		awsapi.RegionalOp(s.control, "AssociateVpcCidrBlock", s.associateVPCBlock),
+		awsapi.RegionalOp(s.control, "DisassociateVpcCidrBlock", s.disassociateVPCBlock),
 	}
 }
 
@@ -66,7 +66,7 @@ func (s *Service) createVPC(c *awsapi.Call, in *ec2types.CreateVpcRequest) (func
 	}
 	want.Tags = tags[control.VPCType]
 	return func(ctx context.Context) (*ec2types.CreateVpcResult, error) {
-		v, err := s.control.CreateVPC(ctx, callerOf(c), want)
+		v, err := s.control.CreateVPC(ctx, c.Behalf(), want)
 		if err != nil {
 			return nil, err
 		}
@@ -89,7 +89,7 @@ func (s *Service) deleteVPC(c *awsapi.Call, in *ec2types.DeleteVpcRequest) (func
 		return nil, missing("vpcId")
 	}
 	return func(ctx context.Context) (*ec2types.DeleteVpcResult, error) {
-		return result[ec2types.DeleteVpcResult](s.control.DeleteVPC(ctx, callerOf(c), *in.VpcId))
+		return result[ec2types.DeleteVpcResult](s.control.DeleteVPC(ctx, c.Behalf(), *in.VpcId))
 	}, nil
 }
 
@@ -126,7 +126,7 @@ var vpcPaging = paging{
 }
 
 func (s *Service) describeVPCs(c *awsapi.Call, in *ec2types.DescribeVpcsRequest) (func(context.Context) (*ec2types.DescribeVpcsResult, error), error) {
-	cursor, err := vpcPaging.cursor(scopeOf(c), in, len(in.VpcIds) > 0)
+	cursor, err := vpcPaging.cursor(c.Scope(), in, len(in.VpcIds) > 0)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func (s *Service) describeVPCs(c *awsapi.Call, in *ec2types.DescribeVpcsRequest)
 		return nil, err
 	}
 	return func(context.Context) (*ec2types.DescribeVpcsResult, error) {
-		rows, err := control.VPCs(s.control.Read(), scopeOf(c), in.VpcIds...)
+		rows, err := control.VPCs(s.control.Read(), c.Scope(), in.VpcIds...)
 		if err != nil {
 			return nil, err
 		}

@@ -16,7 +16,7 @@ import (
 
 func (s *Service) createDefaultVPC(c *awsapi.Call, _ *ec2types.CreateDefaultVpcRequest) (func(context.Context) (*ec2types.CreateDefaultVpcResult, error), error) {
 	return func(ctx context.Context) (*ec2types.CreateDefaultVpcResult, error) {
-		v, err := s.control.CreateDefaultVPC(ctx, callerOf(c))
+		v, err := s.control.CreateDefaultVPC(ctx, c.Behalf())
 		if err != nil {
 			return nil, err
 		}
@@ -49,7 +49,7 @@ func (s *Service) modifyVPCAttribute(c *awsapi.Call, in *ec2types.ModifyVpcAttri
 		return nil, err
 	}
 	return func(ctx context.Context) (*ec2types.ModifyVpcAttributeResult, error) {
-		return result[ec2types.ModifyVpcAttributeResult](s.control.ModifyVPCAttribute(ctx, callerOf(c), *in.VpcId, change))
+		return result[ec2types.ModifyVpcAttributeResult](s.control.ModifyVPCAttribute(ctx, c.Behalf(), *in.VpcId, change))
 	}, nil
 }
 
@@ -78,7 +78,7 @@ func (s *Service) associateVPCBlock(c *awsapi.Call, in *ec2types.AssociateVpcCid
 		}
 	}
 	return func(ctx context.Context) (*ec2types.AssociateVpcCidrBlockResult, error) {
-		made, err := s.control.AssociateVPCBlock(ctx, callerOf(c), *in.VpcId, block)
+		made, err := s.control.AssociateVPCBlock(ctx, c.Behalf(), *in.VpcId, block)
 		if err != nil {
 			return nil, err
 		}
@@ -93,7 +93,7 @@ func (s *Service) disassociateVPCBlock(c *awsapi.Call, in *ec2types.Disassociate
 		return nil, missing("associationId")
 	}
 	return func(ctx context.Context) (*ec2types.DisassociateVpcCidrBlockResult, error) {
-		vpc, gone, err := s.control.DisassociateVPCBlock(ctx, callerOf(c), *in.AssociationId)
+		vpc, gone, err := s.control.DisassociateVPCBlock(ctx, c.Behalf(), *in.AssociationId)
 		if err != nil {
 			return nil, err
 		}
