@@ -50,7 +50,7 @@ const (
 	ByPrefixList = "prefix-list" // Groups: id of each prefix list its rules name
 	ByName       = "name"        // Groups: NameValue
 	ByRule       = "rule"        // Groups: id of each of its rules
-	ByHost       = "host"        // Instances: host
+	ByHost       = "host"        // Instances that are not terminated: host; counted
 	ByReserv     = "reservation" // Instances: reservation id
 	ByTag        = "tag"         // VPCs, Subnets, Groups, Interfaces, Instances: TagValue of each tag
 	ByBlock      = "block"       // Groups: BlockValue of each address block its rules name
@@ -197,10 +197,11 @@ var (
 		indexes: []index[secgroup.Instance]{
 			{ByScope, func(i *secgroup.Instance) []string { return []string{ScopeValue(i.Scope)} }},
 			{ByTag, func(i *secgroup.Instance) []string { return tagged(i.Scope, i.Tags) }},
-			{ByHost, func(i *secgroup.Instance) []string { return []string{i.Host} }},
+			{ByHost, hostedBy},
 			{ByReserv, func(i *secgroup.Instance) []string { return []string{i.Reservation} }},
 			{ByStreaming, streamingValues},
 		},
+		counted: ByHost,
 	}
 	prefixListSchema = schema[secgroup.PrefixList]{
 		kind: PrefixLists, id: func(l *secgroup.PrefixList) string { return l.ID },
@@ -318,6 +319,10 @@ type Snapshot struct {
 	Stacks            Table[secgroup.Stack]
 	StreamingSessions Table[secgroup.StreamingSession]
 
+	Hosts       Table[secgroup.Host]
+	JoinTokens  Table[secgroup.JoinToken]
+	Authorities Table[secgroup.Authority]
+
 	guards *btree.Map[string, int64] // scope -> revision of its last change
 }
 
@@ -352,6 +357,10 @@ func newSnapshot() *Snapshot {
 		Stacks:            newTable(&stackSchema),
 		StreamingSessions: newTable(&streamingSessionSchema),
 
+		Hosts:       newTable(&hostSchema),
+		JoinTokens:  newTable(&joinTokenSchema),
+		Authorities: newTable(&authoritySchema),
+
 		guards: new(btree.Map[string, int64]),
 	}
 }
@@ -363,6 +372,7 @@ func (s *Snapshot) tables() []anyTable {
 		&s.Interfaces, &s.Instances, &s.PrefixLists, &s.PrefixListVersions, &s.Tokens,
 		&s.LaunchTemplates, &s.LaunchTemplateVersions, &s.Quotas,
 		&s.Fleets, &s.Builders, &s.Stacks, &s.StreamingSessions,
+		&s.Hosts, &s.JoinTokens, &s.Authorities,
 	}
 }
 

@@ -47,6 +47,7 @@ type schema[T any] struct {
 	id      func(*T) string
 	born    func(*T) time.Time // nil: rows have no age, and are in the order of their ids
 	indexes []index[T]
+	counted string // the index whose rows Count counts; "" for none
 }
 
 // index maps a row to the values by which it can be looked up.
@@ -61,14 +62,18 @@ type index[T any] struct {
 type Table[T any] struct {
 	schema  *schema[T]
 	rows    *btree.Map[string, *T]
-	indexes []*btree.BTreeG[entry] // one per schema index
-	changes *changes               // of the Tx this table belongs to; nil when read-only
+	indexes []*btree.BTreeG[entry]  // one per schema index
+	counts  *btree.Map[string, int] // rows by value of the counted index; nil without one
+	changes *changes                // of the Tx this table belongs to; nil when read-only
 }
 
 func newTable[T any](s *schema[T]) Table[T] {
 	t := Table[T]{schema: s, rows: new(btree.Map[string, *T])}
 	for range s.indexes {
 		t.indexes = append(t.indexes, btree.NewBTreeGOptions(entry.before, btree.Options{NoLocks: true}))
+	}
+	if s.counted != "" {
+		t.counts = new(btree.Map[string, int])
 	}
 	return t
 }
@@ -133,6 +138,16 @@ func (t *Table[T]) Has(name, value string) bool {
 	return false
 }
 
+// Count returns how many rows By yields, without visiting them. It panics when
+// the index is not the one that the table counts.
+func (t *Table[T]) Count(name, value string) int {
+	if name != t.schema.counted {
+		panic(fmt.Sprintf("model: table %s does not count by %q", t.schema.kind, name))
+	}
+	n, _ := t.counts.Get(value)
+	return n
+}
+
 // Place returns where a row is in every listing: behind all that are older.
 func (t *Table[T]) Place(row *T) Place {
 	p := Place{ID: t.schema.id(row)}
@@ -186,8 +201,23 @@ func (t *Table[T]) set(id string, row *T) (old *T) {
 			after = ix.values(row)
 		}
 		reindex(t.indexes[i], was, is, before, after)
+		if t.schema.counted == ix.name {
+			t.recount(before, -1)
+			t.recount(after, 1)
+		}
 	}
 	return old
+}
+
+// recount notes that as many more rows have each of the values.
+func (t *Table[T]) recount(values []string, more int) {
+	for _, v := range values {
+		if n, _ := t.counts.Get(v); n+more != 0 {
+			t.counts.Set(v, n+more)
+		} else {
+			t.counts.Delete(v)
+		}
+	}
 }
 
 // reindex replaces a row's entries in one index. What a change leaves as it was
@@ -254,6 +284,9 @@ func (t *Table[T]) copyTo(c *changes) {
 		indexes[i] = ix.Copy()
 	}
 	t.indexes = indexes
+	if t.counts != nil {
+		t.counts = t.counts.Copy()
+	}
 	t.changes = c
 }
 
