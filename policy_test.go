@@ -46,10 +46,11 @@ var rooms = map[string]room{
 
 	"datapath/internal/bpfobj": {rank: 5, own: []string{}, uses: []string{"github.com/cilium/ebpf"}, why: "generated: objects and their Go layouts"},
 
-	"control": {rank: 40, why: "the operations as transactions; typed values in and out, no XML and no HTTP"},
-	"feed":    {rank: 40, why: "what each host needs, as snapshot and deltas"},
-	"why":     {rank: 50, own: []string{"feed", "flow", "model", "policy", "secgroup"}, why: "answers from a snapshot with the matcher of the compiled tables"},
-	"agent":   {rank: 50, why: "brings one host into line with its feed"},
+	"control":     {rank: 40, why: "the operations as transactions; typed values in and out, no XML and no HTTP"},
+	"feed":        {rank: 25, own: []string{"flow", "policy", "secgroup"}, why: "what one host is told: words that server and agent share; neither model nor kernel"},
+	"feed/teller": {rank: 40, own: []string{"feed", "flow", "model", "policy", "secgroup"}, why: "what each host needs, as snapshot and deltas"},
+	"why":         {rank: 50, own: []string{"feed", "feed/teller", "flow", "model", "policy", "secgroup"}, why: "answers from a snapshot with the matcher of the compiled tables"},
+	"agent":       {rank: 50, own: []string{"datapath", "feed", "flow", "instance", "internal/clock", "policy", "secgroup"}, why: "brings one host into line with its feed; links neither store nor model"},
 
 	"metrics": {rank: 55, own: []string{"agent", "datapath", "flow"}, uses: []string{"github.com/prometheus/client_golang"}, why: "what Prometheus is shown; reads, changes nothing"},
 

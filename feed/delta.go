@@ -11,7 +11,7 @@ import (
 
 // Delta is what changed for a host since the last one. In each map nil means
 // gone. The receiver brings in groups and addresses before it changes what an
-// interface is judged by; see Host.Update for why that never opens or closes
+// interface is judged by; see teller.Host.Update for why that never opens or closes
 // anything in between.
 type Delta struct {
 	Revision   int64 // of the snapshot; what is not in the delta is as it was

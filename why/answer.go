@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/hedgeward/hedgeward/feed"
+	"github.com/hedgeward/hedgeward/feed/teller"
 	"github.com/hedgeward/hedgeward/flow"
 	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/policy"
@@ -67,7 +68,7 @@ func Ask(snap *model.Snapshot, host string, q Question) (*Answer, error) {
 	if p.protocol == uint8(secgroup.ICMP) && from.Address.Is6() || p.protocol == uint8(secgroup.ICMPv6) && from.Address.Is4() {
 		return nil, fmt.Errorf("%s is not spoken between %s and %s", q.Protocol, from.Address, to.Address)
 	}
-	told := feed.NewHost(host).Update(snap, nil, true)
+	told := teller.NewHost(host).Update(snap, nil, true)
 	a := &Answer{From: from, To: to, Passes: true}
 	for _, gate := range []struct {
 		dir       flow.Direction

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package why answers which rule admits a packet between two ends, or why none
-// does: what a host would be told of both ends (package feed) and the matcher of
+// does: what a host would be told of both ends (package feed/teller) and the matcher of
 // the compiled tables (package policy), asked about the packet that begins a
 // connection (docs/spec/packet-semantics.md sections 1.2 to 1.6).
 //

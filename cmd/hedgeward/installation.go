@@ -19,7 +19,7 @@ import (
 	"github.com/hedgeward/hedgeward/awsapi/sts"
 	"github.com/hedgeward/hedgeward/control"
 	"github.com/hedgeward/hedgeward/datapath"
-	"github.com/hedgeward/hedgeward/feed"
+	"github.com/hedgeward/hedgeward/feed/teller"
 	"github.com/hedgeward/hedgeward/instance"
 	"github.com/hedgeward/hedgeward/metrics"
 	"github.com/hedgeward/hedgeward/model"
@@ -138,7 +138,7 @@ func (in *installation) serve(ctx context.Context, api net.Listener, ready func(
 	group, run := errgroup.WithContext(run)
 	group.Go(func() error { return in.model.Run(run) })
 	group.Go(func() error { return in.control.Run(run) })
-	group.Go(func() error { return feed.Run(run, in.model, host, in.agent.Apply) })
+	group.Go(func() error { return teller.Run(run, in.model, host, in.agent.Apply) })
 	group.Go(func() error { return in.agent.Run(run) })
 	group.Go(func() error { return in.datapath.Run(run) })
 	group.Go(func() error { return serveSocket(run, in.socket, in) })

@@ -25,7 +25,7 @@ import (
 	"github.com/hedgeward/hedgeward/awsapi/ec2"
 	"github.com/hedgeward/hedgeward/control"
 	"github.com/hedgeward/hedgeward/datapath"
-	"github.com/hedgeward/hedgeward/feed"
+	"github.com/hedgeward/hedgeward/feed/teller"
 	"github.com/hedgeward/hedgeward/instance"
 	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/secgroup"
@@ -198,7 +198,7 @@ func assemble(ctx context.Context, e errand) (_ *installation, err error) {
 	run, i.stop = context.WithCancel(context.Background())
 	for _, f := range []func(context.Context) error{
 		i.model.Run, i.control.Run, i.agent.Run, i.datapath.Run,
-		func(ctx context.Context) error { return feed.Run(ctx, i.model, host, i.agent.Apply) },
+		func(ctx context.Context) error { return teller.Run(ctx, i.model, host, i.agent.Apply) },
 	} {
 		i.running.Go(func() { f(run) })
 	}

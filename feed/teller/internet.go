@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package feed
+package teller
 
 import (
 	"net/netip"
 	"slices"
 
+	"github.com/hedgeward/hedgeward/feed"
 	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/secgroup"
 )
 
 // public returns what stands for an interface's addresses on the internet, and
 // whether its VPC is joined to that.
-func public(snap *model.Snapshot, row *secgroup.Interface) (internet bool, out []Public) {
+func public(snap *model.Snapshot, row *secgroup.Interface) (internet bool, out []feed.Public) {
 	if snap.Gateway(row.VPC) == nil {
 		return false, nil
 	}
 	for _, a := range row.Addresses {
 		if p := snap.PublicAddress(row, a); p.IsValid() {
-			out = append(out, Public{p, a})
+			out = append(out, feed.Public{Public: p, Private: a})
 		}
 	}
 	return true, out
@@ -26,30 +27,30 @@ func public(snap *model.Snapshot, row *secgroup.Interface) (internet bool, out [
 
 // routes returns what the network's table says of destinations that no interface
 // has: nil if it leads none of them to the internet.
-func (n network) routes(snap *model.Snapshot) *Routes {
+func (n network) routes(snap *model.Snapshot) *feed.Routes {
 	t, v := n.table(snap), snap.VPCs.Get(n.VPC)
 	if t == nil || v == nil {
 		return nil
 	}
-	out := &Routes{}
-	out.add(false, blocks(v)...)
+	out := &feed.Routes{}
+	add(out, false, blocks(v)...)
 	leads := false
 	for i := range t.Routes {
 		r := &t.Routes[i]
 		internet := r.Gateway != "" && snap.Active(t, r)
 		leads = leads || internet
-		out.add(internet, r.Destination)
+		add(out, internet, r.Destination)
 	}
 	if !leads {
 		return nil
 	}
-	slices.SortFunc(out.Routes, func(a, b Route) int { return a.Prefix.Compare(b.Prefix) })
+	slices.SortFunc(out.Routes, func(a, b feed.Route) int { return a.Prefix.Compare(b.Prefix) })
 	return out
 }
 
-func (r *Routes) add(internet bool, prefixes ...netip.Prefix) {
+func add(r *feed.Routes, internet bool, prefixes ...netip.Prefix) {
 	for _, p := range prefixes {
-		r.Routes = append(r.Routes, Route{p.Masked(), internet})
+		r.Routes = append(r.Routes, feed.Route{Prefix: p.Masked(), Internet: internet})
 	}
 }
 
@@ -63,8 +64,8 @@ func blocks(v *secgroup.VPC) []netip.Prefix {
 }
 
 // updateRoutes brings the routes of the host's networks up to date.
-func (h *Host) updateRoutes(snap *model.Snapshot, d *Delta) {
-	want := map[string]*Routes{}
+func (h *Host) updateRoutes(snap *model.Snapshot, d *feed.Delta) {
+	want := map[string]*feed.Routes{}
 	for id := range h.routes {
 		want[id] = nil
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package feed
+package teller
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/hedgeward/hedgeward/feed"
 	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/secgroup"
 )
@@ -89,7 +90,7 @@ func TestRoutesToTheInternet(t *testing.T) {
 	})
 	h := NewHost("here")
 	d := h.Update(w.model.Snapshot(), nil, true)
-	want := []Route{{everywhere, true}, {netip.MustParsePrefix("10.0.0.0/16"), false}, {closed, false}}
+	want := []feed.Route{{Prefix: everywhere, Internet: true}, {Prefix: netip.MustParsePrefix("10.0.0.0/16")}, {Prefix: closed}}
 	if got := d.Routes["vpc-0"]; got == nil || !slices.Equal(got.Routes, want) {
 		t.Errorf("told %+v, want %v", got, want)
 	}

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package feed
+package teller
 
 import (
 	"net/netip"
 
+	"github.com/hedgeward/hedgeward/feed"
 	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/secgroup"
 )
@@ -38,7 +39,7 @@ type networks map[string]map[network]int
 
 // move counts one interface out of one network and into another; nil is none. It
 // reports whether a network has come or gone.
-func (n networks) move(was, now *Interface) (changed bool) {
+func (n networks) move(was, now *feed.Interface) (changed bool) {
 	if now != nil {
 		at := network{now.Network, now.VPC}
 		if n[at.VPC] == nil {
@@ -62,7 +63,7 @@ func (n networks) move(was, now *Interface) (changed bool) {
 
 // view is how a network of the host sees an address of an interface.
 type view struct {
-	AddressKey
+	feed.AddressKey
 	named bool // rules may name the groups of the interface
 }
 
@@ -77,14 +78,14 @@ func (n networks) views(snap *model.Snapshot, row *secgroup.Interface) []view {
 		for _, addrs := range [][]netip.Addr{row.Addresses, row.IPv6} {
 			for _, a := range addrs {
 				if reached(a) {
-					out = append(out, view{AddressKey{VPC: at.ID, Addr: a}, named})
+					out = append(out, view{feed.AddressKey{VPC: at.ID, Addr: a}, named})
 				}
 			}
 		}
 		for _, prefixes := range [][]netip.Prefix{row.Prefixes, row.IPv6Prefixes} {
 			for _, p := range prefixes {
 				if reached(p.Addr()) {
-					out = append(out, view{AddressKey{at.ID, p.Addr(), p.Bits()}, named})
+					out = append(out, view{feed.AddressKey{VPC: at.ID, Addr: p.Addr(), Bits: p.Bits()}, named})
 				}
 			}
 		}

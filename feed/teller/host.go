@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package feed
+package teller
 
 import (
 	"cmp"
@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 
+	"github.com/hedgeward/hedgeward/feed"
 	"github.com/hedgeward/hedgeward/flow"
 	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/policy"
@@ -18,15 +19,15 @@ import (
 type Host struct {
 	name string
 
-	instances  map[string]*Instance
-	interfaces map[string]*Interface
-	groups     map[string]*Group
-	addresses  map[AddressKey]*Address
-	owned      map[string][]AddressKey // interface -> the addresses it was told to own
-	listed     map[string]string       // interface -> the instance that was told to have it
+	instances  map[string]*feed.Instance
+	interfaces map[string]*feed.Interface
+	groups     map[string]*feed.Group
+	addresses  map[feed.AddressKey]*feed.Address
+	owned      map[string][]feed.AddressKey // interface -> the addresses it was told to own
+	listed     map[string]string            // interface -> the instance that was told to have it
 
 	networks networks // of the host's interfaces
-	routes   map[string]*Routes
+	routes   map[string]*feed.Routes
 	elastic  map[string]string // Elastic IP address -> interface that it stands for
 
 	uses    count  // group -> how many of the host's interfaces carry it
@@ -37,9 +38,9 @@ type Host struct {
 // NewHost returns a Host that has been told nothing.
 func NewHost(name string) *Host {
 	return &Host{
-		name: name, instances: map[string]*Instance{}, interfaces: map[string]*Interface{},
-		groups: map[string]*Group{}, addresses: map[AddressKey]*Address{}, owned: map[string][]AddressKey{},
-		listed: map[string]string{}, networks: networks{}, routes: map[string]*Routes{}, elastic: map[string]string{},
+		name: name, instances: map[string]*feed.Instance{}, interfaces: map[string]*feed.Interface{},
+		groups: map[string]*feed.Group{}, addresses: map[feed.AddressKey]*feed.Address{}, owned: map[string][]feed.AddressKey{},
+		listed: map[string]string{}, networks: networks{}, routes: map[string]*feed.Routes{}, elastic: map[string]string{},
 		uses: count{}, names: count{}, retired: keyset{},
 	}
 }
@@ -52,10 +53,10 @@ func NewHost(name string) *Host {
 // receiver takes addresses first), and those of groups that are no longer named
 // are taken back only by the next Update (see Pending), after the rules are
 // gone. So at no moment does a rule miss a member that it has before and after.
-func (h *Host) Update(snap *model.Snapshot, changed map[model.Ref]struct{}, all bool) *Delta {
-	d := &Delta{
-		Revision: snap.Revision, Instances: map[string]*Instance{}, Interfaces: map[string]*Interface{},
-		Groups: map[string]*Group{}, Addresses: map[AddressKey]*Address{}, Routes: map[string]*Routes{},
+func (h *Host) Update(snap *model.Snapshot, changed map[model.Ref]struct{}, all bool) *feed.Delta {
+	d := &feed.Delta{
+		Revision: snap.Revision, Instances: map[string]*feed.Instance{}, Interfaces: map[string]*feed.Interface{},
+		Groups: map[string]*feed.Group{}, Addresses: map[feed.AddressKey]*feed.Address{}, Routes: map[string]*feed.Routes{},
 	}
 	instances, interfaces, groups := h.touched(snap, changed, all)
 	trim := h.retired
@@ -226,12 +227,12 @@ func (h *Host) addLocal(vpc string, interfaces keyset) {
 }
 
 // instance returns what the host is told of an instance, nil if it has none.
-func (h *Host) instance(snap *model.Snapshot, id string) *Instance {
+func (h *Host) instance(snap *model.Snapshot, id string) *feed.Instance {
 	row := snap.Instances.Get(id)
 	if row == nil || row.Host != h.name || row.State == secgroup.Terminated {
 		return nil
 	}
-	out := &Instance{ID: id, State: row.State, UserData: row.UserData, FirstBoot: row.Boots <= 1 && row.State == secgroup.Pending, Reboots: row.Reboots}
+	out := &feed.Instance{ID: id, State: row.State, UserData: row.UserData, FirstBoot: row.Boots <= 1 && row.State == secgroup.Pending, Reboots: row.Reboots}
 	attached := slices.Collect(snap.Interfaces.By(model.ByInstance, id))
 	slices.SortFunc(attached, func(a, b *secgroup.Interface) int {
 		return cmp.Compare(a.Attachment.DeviceIndex, b.Attachment.DeviceIndex)
@@ -252,7 +253,7 @@ func (h *Host) instance(snap *model.Snapshot, id string) *Instance {
 
 // iface returns what the host is told of an interface, nil unless it is attached
 // to an instance of the host that runs or is about to.
-func (h *Host) iface(snap *model.Snapshot, id string) *Interface {
+func (h *Host) iface(snap *model.Snapshot, id string) *feed.Interface {
 	row := snap.Interfaces.Get(id)
 	if row == nil || row.Attachment == nil {
 		return nil
@@ -263,7 +264,7 @@ func (h *Host) iface(snap *model.Snapshot, id string) *Interface {
 		on.State != secgroup.Pending && on.State != secgroup.Running {
 		return nil
 	}
-	out := &Interface{
+	out := &feed.Interface{
 		ID: id, VPC: row.VPC, Network: networkOf(snap, row.Subnet, row.VPC).ID, Instance: on.ID, DeviceIndex: row.Attachment.DeviceIndex, MAC: row.MAC,
 		SourceDestCheck: row.SourceDestCheck, Groups: slices.Sorted(slices.Values(row.Groups)),
 	}
@@ -291,12 +292,12 @@ func (h *Host) iface(snap *model.Snapshot, id string) *Interface {
 // group returns a group's rules, nil unless an interface of the host carries it.
 // Of prefix lists that they name it has the newest entries; a list that is not
 // there has none.
-func (h *Host) group(snap *model.Snapshot, id string) *Group {
+func (h *Host) group(snap *model.Snapshot, id string) *feed.Group {
 	row := snap.Groups.Get(id)
 	if row == nil || h.uses[id] == 0 {
 		return nil
 	}
-	g := &Group{ID: id}
+	g := &feed.Group{ID: id}
 	lists := map[string][]netip.Prefix{} // those of the group's rules, which share them
 	for i := range row.Rules {
 		r := &row.Rules[i]
@@ -331,8 +332,8 @@ func entries(snap *model.Snapshot, lists map[string][]netip.Prefix, id string) [
 
 // updateAddresses brings the addresses of the given interfaces up to date. An
 // address that moved from one interface to another is one change.
-func (h *Host) updateAddresses(snap *model.Snapshot, interfaces keyset, d *Delta) {
-	want := map[AddressKey]*Address{}
+func (h *Host) updateAddresses(snap *model.Snapshot, interfaces keyset, d *feed.Delta) {
+	want := map[feed.AddressKey]*feed.Address{}
 	for id := range interfaces {
 		for _, key := range h.owned[id] {
 			if _, told := want[key]; !told {
@@ -344,14 +345,14 @@ func (h *Host) updateAddresses(snap *model.Snapshot, interfaces keyset, d *Delta
 		if row == nil {
 			continue
 		}
-		a := &Address{Interface: id, Local: h.interfaces[id] != nil}
+		a := &feed.Address{Interface: id, Local: h.interfaces[id] != nil}
 		for _, g := range row.Groups {
 			if h.names[g] > 0 || h.retired.has(g) {
 				a.Groups = append(a.Groups, g)
 			}
 		}
 		slices.Sort(a.Groups)
-		unnamed := &Address{Interface: id, Local: a.Local}
+		unnamed := &feed.Address{Interface: id, Local: a.Local}
 		for _, v := range h.networks.views(snap, row) {
 			seen := a
 			if !v.named {
@@ -382,7 +383,7 @@ func diff[K comparable, V any](told, out map[K]*V, key K, now *V) {
 	out[key] = now
 }
 
-func carried(ifc *Interface) []string {
+func carried(ifc *feed.Interface) []string {
 	if ifc == nil {
 		return nil
 	}
@@ -390,7 +391,7 @@ func carried(ifc *Interface) []string {
 }
 
 // named returns the groups that a group's rules name, each once.
-func named(g *Group) []string {
+func named(g *feed.Group) []string {
 	if g == nil {
 		return nil
 	}

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package feed
+package teller
 
 import (
 	"context"
 
+	"github.com/hedgeward/hedgeward/feed"
 	"github.com/hedgeward/hedgeward/model"
 )
 
@@ -12,7 +13,7 @@ import (
 // its cause. apply is called for one delta at a time; the next one is computed
 // from the newest snapshot after it returns, so a slow host is told less often,
 // not later and later.
-func Run(ctx context.Context, m *model.Model, host string, apply func(*Delta)) error {
+func Run(ctx context.Context, m *model.Model, host string, apply func(*feed.Delta)) error {
 	sub := m.Subscribe()
 	defer sub.Close()
 	h := NewHost(host)

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package feed
+package teller
 
 import (
 	"fmt"
 	"net/netip"
 	"testing"
 
+	"github.com/hedgeward/hedgeward/feed"
 	"github.com/hedgeward/hedgeward/flow"
 	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/secgroup"
@@ -43,7 +44,7 @@ func TestAListTellsTheGroupsThatNameIt(t *testing.T) {
 		})
 	})
 	h := NewHost("here")
-	admits := func(d *Delta, group string) string {
+	admits := func(d *feed.Delta, group string) string {
 		out := ""
 		if g := d.Groups[group]; g != nil {
 			for _, r := range g.Rules[flow.Ingress] {
@@ -52,7 +53,7 @@ func TestAListTellsTheGroupsThatNameIt(t *testing.T) {
 		}
 		return out
 	}
-	expect := func(d *Delta, groups int, group, want string) {
+	expect := func(d *feed.Delta, groups int, group, want string) {
 		t.Helper()
 		if got := admits(d, group); got != want || len(d.Groups) != groups {
 			t.Errorf("%d groups are told, %s admits %s; want %d, %s", len(d.Groups), group, got, groups, want)
@@ -62,7 +63,7 @@ func TestAListTellsTheGroupsThatNameIt(t *testing.T) {
 	expect(d, 2, "sg-both", "[10.1.0.0/16][10.2.0.0/16 10.3.0.0/16][10.1.0.0/16]")
 	expect(d, 2, "sg-two", "[10.2.0.0/16 10.3.0.0/16]")
 
-	changed := func(f func(*model.Tx)) *Delta {
+	changed := func(f func(*model.Tx)) *feed.Delta {
 		w.change(f)
 		return h.Update(w.model.Snapshot(), map[model.Ref]struct{}{{Kind: model.PrefixLists, ID: "pl-1"}: {}}, false)
 	}

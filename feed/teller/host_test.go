@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package feed
+package teller
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/hedgeward/hedgeward/feed"
 	"github.com/hedgeward/hedgeward/internal/testrand"
 	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/secgroup"
@@ -215,15 +216,15 @@ func mutate(rng *rand.Rand, tx *model.Tx) {
 
 // told is everything a receiver knows after the deltas so far.
 type told struct {
-	Instances  map[string]*Instance
-	Interfaces map[string]*Interface
-	Groups     map[string]*Group
-	Addresses  map[AddressKey]*Address
-	Routes     map[string]*Routes
+	Instances  map[string]*feed.Instance
+	Interfaces map[string]*feed.Interface
+	Groups     map[string]*feed.Group
+	Addresses  map[feed.AddressKey]*feed.Address
+	Routes     map[string]*feed.Routes
 }
 
 func newTold() *told {
-	return &told{map[string]*Instance{}, map[string]*Interface{}, map[string]*Group{}, map[AddressKey]*Address{}, map[string]*Routes{}}
+	return &told{map[string]*feed.Instance{}, map[string]*feed.Interface{}, map[string]*feed.Group{}, map[feed.AddressKey]*feed.Address{}, map[string]*feed.Routes{}}
 }
 
 func merge[K comparable, V any](into, d map[K]*V) {
@@ -233,7 +234,7 @@ func merge[K comparable, V any](into, d map[K]*V) {
 	maps.DeleteFunc(into, func(_ K, v *V) bool { return v == nil })
 }
 
-func (t *told) take(d *Delta) {
+func (t *told) take(d *feed.Delta) {
 	merge(t.Instances, d.Instances)
 	merge(t.Interfaces, d.Interfaces)
 	merge(t.Groups, d.Groups)
@@ -325,23 +326,23 @@ func TestNamesArriveBeforeAndLeaveAfter(t *testing.T) {
 		tx.Interfaces.Put(&secgroup.Interface{ID: "eni-web", VPC: "vpc-0", Subnet: "subnet-0", Groups: []string{"sg-web"}, Addresses: []netip.Addr{member}})
 	})
 	h := NewHost("here")
-	if d := h.Update(w.model.Snapshot(), nil, true); d.Addresses[AddressKey{VPC: "vpc-0", Addr: member}] != nil {
+	if d := h.Update(w.model.Snapshot(), nil, true); d.Addresses[feed.AddressKey{VPC: "vpc-0", Addr: member}] != nil {
 		t.Error("the host is told of an address that no rule of its needs")
 	}
-	setRules := func(rules []secgroup.Rule) *Delta {
+	setRules := func(rules []secgroup.Rule) *feed.Delta {
 		w.change(func(tx *model.Tx) { tx.Groups.Put(&secgroup.Group{ID: "sg-db", VPC: "vpc-0", Rules: rules}) })
 		return h.Update(w.model.Snapshot(), map[model.Ref]struct{}{{Kind: model.Groups, ID: "sg-db"}: {}}, false)
 	}
 	d := setRules(rule("sg-web"))
-	if a := d.Addresses[AddressKey{VPC: "vpc-0", Addr: member}]; a == nil || !slices.Equal(a.Groups, []string{"sg-web"}) || d.Groups["sg-db"] == nil {
+	if a := d.Addresses[feed.AddressKey{VPC: "vpc-0", Addr: member}]; a == nil || !slices.Equal(a.Groups, []string{"sg-web"}) || d.Groups["sg-db"] == nil {
 		t.Errorf("naming a group tells %+v of its member, rules %v; want both in one delta", a, d.Groups)
 	}
 	d = setRules(nil)
-	if _, gone := d.Addresses[AddressKey{VPC: "vpc-0", Addr: member}]; gone || !h.Pending() {
+	if _, gone := d.Addresses[feed.AddressKey{VPC: "vpc-0", Addr: member}]; gone || !h.Pending() {
 		t.Error("the member went together with the rule that named it; it must go after")
 	}
 	d = h.Update(w.model.Snapshot(), nil, false)
-	if a, gone := d.Addresses[AddressKey{VPC: "vpc-0", Addr: member}]; !gone || a != nil || h.Pending() {
+	if a, gone := d.Addresses[feed.AddressKey{VPC: "vpc-0", Addr: member}]; !gone || a != nil || h.Pending() {
 		t.Errorf("the next delta says %v of the member, pending %v; want it gone", d.Addresses, h.Pending())
 	}
 }
