@@ -103,7 +103,7 @@ func worldOfOne(revision int64, state secgroup.InstanceState, rules ...policy.Ru
 func iface(groups ...string) *feed.Interface {
 	return &feed.Interface{
 		ID: "eni-1", VPC: "vpc-1", Instance: "i-1", MAC: "02:00:00:00:00:01",
-		Addresses: []netip.Prefix{prefix("10.0.0.4/24")}, Groups: groups,
+		Addresses: []netip.Prefix{prefix("10.0.0.4/24")}, Groups: groups, TrackedFlows: 1000,
 	}
 }
 
@@ -130,6 +130,17 @@ func TestALaunchIsEnforcedBeforeItIsReported(t *testing.T) {
 	if err := r.Await(t.Context(), 5); err != nil {
 		t.Error(err)
 	}
+}
+
+// The allowance of an instance follows what an operator sets while it runs.
+func TestAnAllowanceThatChangesReachesTheKernel(t *testing.T) {
+	r := newRig(t, newStrictKernel(t), newFakeDriver())
+	r.Apply(worldOfOne(5, secgroup.Running, rule("sgr-1")))
+	r.until("attached", func() bool { return r.kernel.allowances["eni-1"] == 1000 })
+	more := iface("sg-1")
+	more.TrackedFlows = 2000
+	r.Apply(&feed.Delta{Revision: 6, Interfaces: map[string]*feed.Interface{"eni-1": more}})
+	r.until("raised", func() bool { return r.kernel.allowances["eni-1"] == 2000 })
 }
 
 func TestARuleChangeSwitchesAndLeavesNothing(t *testing.T) {

@@ -149,6 +149,7 @@ func (a *Agent) putInterface(id string) error {
 		ID: id, Instance: want.Instance, VPC: want.VPC, Network: want.Network, Device: dev.name, Ifindex: dev.index, MAC: mac,
 		Prefixes: want.Prefixes, Internet: want.Internet, Public: map[netip.Addr]netip.Addr{},
 		RouterAddresses: want.Gateways, VPCPrefixes: want.VPCPrefixes, SourceDestCheck: want.SourceDestCheck,
+		Allowance: want.TrackedFlows,
 	}
 	for _, p := range want.Addresses {
 		spec.Addresses = append(spec.Addresses, p.Addr())

@@ -34,6 +34,7 @@ type strictKernel struct {
 	step       func()                     // called after every change, if set
 	routes     map[string][]datapath.Route
 	public     map[string]map[netip.Addr]netip.Addr // by interface
+	allowances map[string]int                       // likewise
 	uplink     int
 }
 
@@ -63,11 +64,12 @@ func newStrictKernel(t *testing.T) *strictKernel {
 		t: t, policies: map[datapath.PolicyID]*policy.Policy{}, interfaces: map[string]*datapath.InterfaceStatus{},
 		addresses: map[feed.AddressKey]datapath.Address{}, owners: map[feed.AddressKey]string{},
 		turning: map[feed.AddressKey]turn{}, routes: map[string][]datapath.Route{}, public: map[string]map[netip.Addr]netip.Addr{},
+		allowances: map[string]int{},
 	}
 }
 
 func (k *strictKernel) Attach(i datapath.Interface) error {
-	k.public[i.ID] = i.Public
+	k.public[i.ID], k.allowances[i.ID] = i.Public, i.Allowance
 	maps.DeleteFunc(k.owners, func(_ feed.AddressKey, owner string) bool { return owner == i.ID })
 	for _, addr := range i.Addresses {
 		key := feed.AddressKey{VPC: i.VPC, Addr: addr}

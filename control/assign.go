@@ -162,14 +162,14 @@ func takeAway(tx *model.Tx, scope secgroup.Scope, to *secgroup.Interface, addr n
 // roomFor refuses more addresses than the type of the interface's instance
 // allows, or than any type does while it has none.
 func roomFor(tx *model.Tx, i *secgroup.Interface) error {
-	limits := Limits{Interfaces: 1, IPv4: maxAddresses, IPv6: maxAddresses}
+	limits := secgroup.InstanceLimits{Interfaces: 1, IPv4: maxAddresses, IPv6: maxAddresses}
 	name := ""
 	if i.Attachment != nil {
 		name = tx.Instances.Get(i.Attachment.Instance).Type
-		limits, _ = InstanceTypeLimits(name)
+		limits, _ = secgroup.InstanceTypeLimits(name)
 	}
 	ipv4, ipv6 := slots(i)
-	return limits.check(name, 1, ipv4, ipv6)
+	return checkLimits(limits, name, 1, ipv4, ipv6)
 }
 
 // UnassignAddresses takes addresses and prefixes of one family from an interface.

@@ -49,9 +49,9 @@ func (s *Service) AttachNetworkInterface(ctx context.Context, caller Caller, ifa
 			return secgroup.Errorf("InvalidParameterValue",
 				"Instance '%s' already has an interface attached at device index '%d'.", instance, device)
 		}
-		limits, _ := InstanceTypeLimits(in.Type)
+		limits, _ := secgroup.InstanceTypeLimits(in.Type)
 		ipv4, ipv6 := slots(i)
-		if err := limits.check(in.Type, len(attached)+1, ipv4, ipv6); err != nil {
+		if err := checkLimits(limits, in.Type, len(attached)+1, ipv4, ipv6); err != nil {
 			return err
 		}
 		c := *i

@@ -14,7 +14,7 @@ import (
 // Launch is what RunInstances is asked for.
 type Launch struct {
 	Image         string
-	Type          string // "" means DefaultInstanceType
+	Type          string // "" means secgroup.DefaultInstanceType
 	KeyName       string
 	UserData      []byte
 	Min, Max      int    // instances; 0 < Min <= Max
@@ -122,7 +122,7 @@ func (s *Service) launch(tx *model.Tx, p *plan, index int) (*secgroup.Instance, 
 			i = &c
 		}
 		ipv4, ipv6 := slots(i)
-		if err := p.limits.check(in.Type, len(p.interfaces), ipv4, ipv6); err != nil {
+		if err := checkLimits(p.limits, in.Type, len(p.interfaces), ipv4, ipv6); err != nil {
 			return nil, err
 		}
 		i.Attachment = s.newAttachment(in.ID, planned.DeviceIndex, !planned.Keep)

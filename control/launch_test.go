@@ -55,7 +55,7 @@ func TestRunInstances(t *testing.T) {
 	}
 	for n2, in := range made {
 		want := &secgroup.Instance{
-			Scope: f.Scope, ID: in.ID, Reservation: made[0].Reservation, LaunchIndex: n2, Image: "ami-netns", Type: DefaultInstanceType,
+			Scope: f.Scope, ID: in.ID, Reservation: made[0].Reservation, LaunchIndex: n2, Image: "ami-netns", Type: secgroup.DefaultInstanceType,
 			UserData: []byte("#!"), State: secgroup.Pending, Zone: "us-east-1a", VPC: n.vpc.ID, Subnet: n.subnet.ID, Host: "h1", Boots: 1,
 			Options: secgroup.Options{Monitoring: true}, Tags: secgroup.Tags{{Key: "a"}}, Launched: testNow, Created: testNow,
 		}

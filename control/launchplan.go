@@ -13,7 +13,7 @@ import (
 // plan is a launch with every name in it resolved.
 type plan struct {
 	scope      secgroup.Scope
-	limits     Limits
+	limits     secgroup.InstanceLimits
 	instance   secgroup.Instance // what all instances have in common
 	interfaces []plannedInterface
 }
@@ -32,9 +32,9 @@ func (s *Service) plan(tx *model.Tx, scope secgroup.Scope, l *Launch) (*plan, er
 		return nil, secgroup.Errorf("InvalidAMIID.NotFound", "The image id '[%s]' does not exist", l.Image)
 	}
 	if l.Type == "" {
-		l.Type = DefaultInstanceType
+		l.Type = secgroup.DefaultInstanceType
 	}
-	limits, ok := InstanceTypeLimits(l.Type)
+	limits, ok := secgroup.InstanceTypeLimits(l.Type)
 	if !ok {
 		return nil, secgroup.Errorf("InvalidParameterValue", "Invalid value '%s' for InstanceType.", l.Type)
 	}
@@ -55,7 +55,7 @@ func (s *Service) plan(tx *model.Tx, scope secgroup.Scope, l *Launch) (*plan, er
 	if err := p.agree(l); err != nil {
 		return nil, err
 	}
-	if err := limits.check(l.Type, len(p.interfaces), 0, 0); err != nil {
+	if err := checkLimits(limits, l.Type, len(p.interfaces), 0, 0); err != nil {
 		return nil, err
 	}
 	for _, tags := range []secgroup.Tags{l.Tags, l.InterfaceTags} {

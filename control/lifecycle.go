@@ -202,14 +202,14 @@ func (s *Service) ModifyInstanceAttribute(ctx context.Context, caller Caller, id
 
 // retype gives the instance another type, if its interfaces fit that.
 func retype(tx *model.Tx, in *secgroup.Instance, name string) error {
-	limits, ok := InstanceTypeLimits(name)
+	limits, ok := secgroup.InstanceTypeLimits(name)
 	if !ok {
 		return secgroup.Errorf("InvalidParameterValue", "Invalid value '%s' for InstanceType.", name)
 	}
 	attached := Attached(tx.Snapshot, in.ID)
 	for _, i := range attached {
 		ipv4, ipv6 := slots(i)
-		if err := limits.check(name, len(attached), ipv4, ipv6); err != nil {
+		if err := checkLimits(limits, name, len(attached), ipv4, ipv6); err != nil {
 			return err
 		}
 	}

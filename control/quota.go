@@ -34,6 +34,8 @@ type Quotas struct {
 	InternetGatewaysPerRegion int // 5
 	ElasticIPsPerRegion       int // 5
 
+	trackedFlows int // 0: what the instance type says; only SetQuota changes it, for hosts see that alone
+
 	// Of docs/spec/appstream.md section 8.
 	FleetsPerRegion   int // 10
 	BuildersPerRegion int // 10, of each kind
@@ -84,6 +86,7 @@ var allQuotas = []quota{
 	{"internet-gateways-per-region", 5, anyNumber, func(q *Quotas) *int { return &q.InternetGatewaysPerRegion }},
 	{"elastic-ips-per-region", 5, anyNumber, func(q *Quotas) *int { return &q.ElasticIPsPerRegion }},
 	{"routes-per-table", 500, 1000, func(q *Quotas) *int { return &q.RoutesPerTable }},
+	{secgroup.TrackedFlowsQuota, 0, anyNumber, func(q *Quotas) *int { return &q.trackedFlows }},
 	{"fleets-per-region", 10, anyNumber, func(q *Quotas) *int { return &q.FleetsPerRegion }},
 	{"builders-per-region", 10, anyNumber, func(q *Quotas) *int { return &q.BuildersPerRegion }},
 	{"stacks-per-region", 10, anyNumber, func(q *Quotas) *int { return &q.StacksPerRegion }},

@@ -58,6 +58,7 @@ type Interface struct {
 	VPCPrefixes     []netip.Prefix // what the VPC router can route
 	SourceDestCheck bool
 	Tracking        secgroup.Tracking // zero fields: the defaults
+	TrackedFlows    int               // that the instance may have at once, in all its interfaces
 	Groups          []string          // sorted
 }
 

@@ -9,6 +9,7 @@ import (
 	sdktypes "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/hedgeward/hedgeward/control"
+	"github.com/hedgeward/hedgeward/secgroup"
 )
 
 func TestDescribeImages(t *testing.T) {
@@ -60,11 +61,11 @@ func TestDescribeInstanceTypes(t *testing.T) {
 			names = append(names, string(k.InstanceType))
 		}
 	}
-	if len(names) != len(control.InstanceTypes()) {
+	if len(names) != len(secgroup.InstanceTypes()) {
 		t.Errorf("pages hold %v", names)
 	}
 	wide := must(r.DescribeInstanceTypes(t.Context(), &sdk.DescribeInstanceTypesInput{Filters: []sdktypes.Filter{where("network-info.maximum-network-interfaces", "15")}}))(t).InstanceTypes
-	if len(wide) != 1 || wide[0].InstanceType != control.DefaultInstanceType {
+	if len(wide) != 1 || wide[0].InstanceType != secgroup.DefaultInstanceType {
 		t.Errorf("%+v", wide)
 	}
 	_, err := r.DescribeInstanceTypes(t.Context(), &sdk.DescribeInstanceTypesInput{InstanceTypes: []sdktypes.InstanceType{"t3.micro", "x9.huge"}})

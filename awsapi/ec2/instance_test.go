@@ -211,7 +211,7 @@ func TestDescribeInstances(t *testing.T) {
 		{"network-interface.subnet-id", s.subnet, []string{web, plain}}, {"network-interface.vpc-id", s.vpc, []string{web, plain}},
 		{"instance-id", web, []string{web}}, {"instance-state-name", "running", []string{web}}, {"instance-state-code", "0", []string{plain}},
 		{"vpc-id", s.vpc, []string{web, plain}}, {"subnet-id", s.subnet, []string{web, plain}}, {"private-ip-address", "10.0.0.77", []string{web}},
-		{"tag:k", "v", []string{web}}, {"tag-key", "k", []string{web}}, {"instance-type", control.DefaultInstanceType, []string{web, plain}},
+		{"tag:k", "v", []string{web}}, {"tag-key", "k", []string{web}}, {"instance-type", secgroup.DefaultInstanceType, []string{web, plain}},
 		{"availability-zone", "us-east-1a", []string{web, plain}}, {"image-id", "ami-other", nil}, {"key-name", "*", nil},
 	} {
 		out := must(s.DescribeInstances(t.Context(), &sdk.DescribeInstancesInput{Filters: []sdktypes.Filter{where(c.name, c.value)}}))(t)

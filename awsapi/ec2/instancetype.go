@@ -19,12 +19,12 @@ import (
 // kind is an instance type.
 type kind struct {
 	name string
-	control.Limits
+	secgroup.InstanceLimits
 }
 
 func instanceKinds() []*kind {
-	return each(control.InstanceTypes(), func(name string) *kind {
-		limits, _ := control.InstanceTypeLimits(name)
+	return each(secgroup.InstanceTypes(), func(name string) *kind {
+		limits, _ := secgroup.InstanceTypeLimits(name)
 		return &kind{name, limits}
 	})
 }
@@ -91,7 +91,7 @@ func (s *Service) describeInstanceTypes(c *awsapi.Call, in *ec2types.DescribeIns
 	return func(context.Context) (*ec2types.DescribeInstanceTypesResult, error) {
 		var unknown []string
 		for _, name := range in.InstanceTypes {
-			if _, ok := control.InstanceTypeLimits(name); !ok {
+			if _, ok := secgroup.InstanceTypeLimits(name); !ok {
 				unknown = append(unknown, name)
 			}
 		}
@@ -169,7 +169,7 @@ func (s *Service) describeInstanceTypeOfferings(c *awsapi.Call, in *ec2types.Des
 		}
 		var rows []*offering
 		for _, place := range places {
-			for _, name := range control.InstanceTypes() {
+			for _, name := range secgroup.InstanceTypes() {
 				rows = append(rows, &offering{name, place})
 			}
 		}

@@ -206,6 +206,12 @@ func (h *Host) touched(snap *model.Snapshot, changed map[model.Ref]struct{}, all
 			for id := range h.interfaces {
 				interfaces.add(id)
 			}
+		case model.Quotas:
+			for id, ifc := range h.interfaces {
+				if on := snap.Instances.Get(ifc.Instance); on != nil && model.ScopeID(on.Scope) == ref.ID {
+					interfaces.add(id)
+				}
+			}
 		case model.VPCs, model.Subnets:
 			for id, ifc := range h.interfaces {
 				if row := snap.Interfaces.Get(id); ifc.VPC == ref.ID || row != nil && row.Subnet == ref.ID {
@@ -271,6 +277,7 @@ func (h *Host) iface(snap *model.Snapshot, id string) *feed.Interface {
 	if row.Tracking != nil {
 		out.Tracking = *row.Tracking
 	}
+	out.TrackedFlows = trackedFlows(snap, on)
 	add := func(block netip.Prefix, addrs []netip.Addr, prefixes []netip.Prefix) {
 		for _, a := range addrs {
 			out.Addresses = append(out.Addresses, netip.PrefixFrom(a, block.Bits()))
@@ -287,6 +294,19 @@ func (h *Host) iface(snap *model.Snapshot, id string) *feed.Interface {
 	out.VPCPrefixes = blocks(vpc)
 	out.Internet, out.Public = public(snap, row)
 	return out
+}
+
+// trackedFlows returns the allowance of an instance: what an operator set for its
+// account and Region, otherwise what its type says (docs/spec/packet-semantics.md
+// section 3.8).
+func trackedFlows(snap *model.Snapshot, on *secgroup.Instance) int {
+	if own := snap.Quotas.Get(model.ScopeID(on.Scope)); own != nil {
+		if n := own.Values[secgroup.TrackedFlowsQuota]; n > 0 {
+			return n
+		}
+	}
+	limits, _ := secgroup.InstanceTypeLimits(on.Type)
+	return limits.TrackedFlows
 }
 
 // group returns a group's rules, nil unless an interface of the host carries it.

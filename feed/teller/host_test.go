@@ -153,6 +153,13 @@ func mutate(rng *rand.Rand, tx *model.Tx) {
 		mutateInternet(rng, tx)
 		return
 	}
+	if rng.IntN(8) == 0 { // an operator sets what instances may track, or resets it
+		q := &secgroup.Quotas{Values: map[string]int{secgroup.TrackedFlowsQuota: rng.IntN(2) * 1000}}
+		if tx.Quotas.Put(q); rng.IntN(2) == 0 {
+			tx.Quotas.Delete(model.ScopeID(q.Scope))
+		}
+		return
+	}
 	list := func() string { return fmt.Sprint("pl-", rng.IntN(3)) }
 	switch n := rng.IntN(12); {
 	case n < 3: // a group with rules that name groups, or none
@@ -175,7 +182,7 @@ func mutate(rng *rand.Rand, tx *model.Tx) {
 	case n < 6: // an instance in some state, on this host or another
 		states := []secgroup.InstanceState{secgroup.Pending, secgroup.Running, secgroup.Stopped, secgroup.ShuttingDown, secgroup.Terminated}
 		tx.Instances.Put(&secgroup.Instance{
-			ID: fmt.Sprint("i-", rng.IntN(4)), State: states[rng.IntN(len(states))], Host: []string{"here", "here", "there"}[rng.IntN(3)], Boots: rng.IntN(3),
+			ID: fmt.Sprint("i-", rng.IntN(4)), State: states[rng.IntN(len(states))], Type: []string{"t3.nano", "t3.small"}[rng.IntN(2)], Host: []string{"here", "here", "there"}[rng.IntN(3)], Boots: rng.IntN(3),
 		})
 	case n < 9: // an interface: attached or not, with one of few addresses
 		ifc := &secgroup.Interface{
