@@ -74,17 +74,20 @@ var rooms = map[string]room{
 	"internal/gen/apigen": {rank: 70, own: []string{}, why: "generator of the wire types; a program, imported by nobody"},
 	"internal/gen/opsgen": {rank: 70, own: []string{"awsapi", "awsapi/appstream", "awsapi/ec2", "awsapi/sts"}, why: "writes docs/operations.md; a program, imported by nobody"},
 
-	"internal/testrand":    {rank: onlyTests, tests: true, own: []string{}, why: "seeds that are printed and can be given"},
-	"oracle":               {rank: onlyTests + 1, tests: true, own: []string{"flow", "secgroup"}, why: "the specification as slow code: shares nouns with what it judges and nothing else"},
-	"internal/testworld":   {rank: onlyTests + 2, tests: true, why: "random accounts, groups, rules, packets"},
-	"internal/testnet":     {rank: onlyTests + 2, tests: true, own: []string{}, uses: []string{"github.com/vishvananda/netlink", "golang.org/x/sys"}, why: "namespaces and links for tests"},
-	"datapath/bpftest":     {rank: onlyTests + 2, tests: true, uses: []string{"github.com/cilium/ebpf", "github.com/gopacket/gopacket", "github.com/vishvananda/netlink", "github.com/vishvananda/netns", "golang.org/x/sys"}, why: "packets built, programs run and timed without a wire"},
-	"internal/conformance": {rank: onlyTests + 3, tests: true, why: "the cases of the packet specification as rows that any judge plays"},
-	"internal/threeway":    {rank: onlyTests + 3, tests: true, why: "oracle, compiler and loaded program asked the same question"},
-	"test/rig":             {rank: onlyTests + 4, tests: true, own: []string{}, uses: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"}, why: "the program under test, run from outside; it imports nothing of it"},
-	"test/e2e":             {rank: onlyTests + 5, tests: true, own: []string{"test/rig"}, uses: []string{"github.com/aws/aws-sdk-go-v2"}, why: "the whole system from outside"},
-	"test/clients":         {rank: onlyTests + 5, tests: true, own: []string{"test/rig"}, uses: []string{"github.com/aws/aws-sdk-go-v2"}, why: "unmodified clients against a running program"},
-	"test/bench":           {rank: onlyTests + 4, tests: true, uses: []string{"github.com/aws/aws-sdk-go-v2", "github.com/cilium/ebpf", "github.com/vishvananda/netlink", "golang.org/x/sys"}, why: "a program that measures; it drives the whole system, and runs the programs that are attached"},
+	"internal/testrand":      {rank: onlyTests, tests: true, own: []string{}, why: "seeds that are printed and can be given"},
+	"oracle":                 {rank: onlyTests + 1, tests: true, own: []string{"flow", "secgroup"}, why: "the specification as slow code: shares nouns with what it judges and nothing else"},
+	"internal/testworld":     {rank: onlyTests + 2, tests: true, why: "random accounts, groups, rules, packets"},
+	"internal/testnet":       {rank: onlyTests + 2, tests: true, own: []string{}, uses: []string{"github.com/vishvananda/netlink", "golang.org/x/sys"}, why: "namespaces and links for tests"},
+	"datapath/bpftest":       {rank: onlyTests + 2, tests: true, uses: []string{"github.com/cilium/ebpf", "github.com/gopacket/gopacket", "github.com/vishvananda/netlink", "github.com/vishvananda/netns", "golang.org/x/sys"}, why: "packets built, programs run and timed without a wire"},
+	"internal/conformance":   {rank: onlyTests + 3, tests: true, why: "the cases of the packet specification as rows that any judge plays"},
+	"internal/threeway":      {rank: onlyTests + 3, tests: true, why: "oracle, compiler and loaded program asked the same question"},
+	"test/rig":               {rank: onlyTests + 4, tests: true, own: []string{}, uses: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"}, why: "the program under test, run from outside; it imports nothing of it"},
+	"test/e2e":               {rank: onlyTests + 5, tests: true, own: []string{"test/rig"}, uses: []string{"github.com/aws/aws-sdk-go-v2"}, why: "the whole system from outside"},
+	"test/clients":           {rank: onlyTests + 5, tests: true, own: []string{"test/rig"}, uses: []string{"github.com/aws/aws-sdk-go-v2"}, why: "unmodified clients against a running program"},
+	"test/faults/history":    {rank: onlyTests + 4, tests: true, own: []string{}, uses: []string{"github.com/anishathalye/porcupine"}, why: "judges what clients saw; knows nothing of what they spoke to"},
+	"test/faults/etcdmember": {rank: onlyTests + 4, tests: true, own: []string{}, uses: []string{"go.etcd.io/etcd"}, why: "a member of an etcd cluster that tests can kill"},
+	"test/faults":            {rank: onlyTests + 5, tests: true, why: "several servers and hosts, and what happens to them"},
+	"test/bench":             {rank: onlyTests + 4, tests: true, uses: []string{"github.com/aws/aws-sdk-go-v2", "github.com/cilium/ebpf", "github.com/vishvananda/netlink", "golang.org/x/sys"}, why: "a program that measures; it drives the whole system, and runs the programs that are attached"},
 }
 
 // bans are imports of non-test files that the ranks alone would allow. A key that
@@ -104,6 +107,7 @@ var bans = []struct {
 // modules lists every module that this one asks for by name, with the reason. A
 // module without an importer, or an importer without a reason, fails.
 var modules = map[string]string{
+	"github.com/anishathalye/porcupine":              "searches for an order of calls that explains their answers, in tests",
 	"github.com/aws/aws-sdk-go-v2":                   "the SigV4 signer to verify against; clients in demo and tests",
 	"github.com/aws/aws-sdk-go-v2/config":            "reads AWS profiles as every client does",
 	"github.com/aws/aws-sdk-go-v2/credentials":       "static keys for demo and tests",
@@ -124,6 +128,7 @@ var modules = map[string]string{
 	"go.uber.org/zap":                                "etcd's logger, to be silenced or handed on",
 	"golang.org/x/sync":                              "errgroup: goroutines that are waited for",
 	"golang.org/x/sys":                               "system calls the standard library lacks",
+	"google.golang.org/grpc":                         "how etcd's client is told to dial from another namespace, in tests",
 	"honnef.co/go/tools":                             "staticcheck, as a pinned tool",
 	"pgregory.net/rapid":                             "properties with shrinking, in tests",
 }
