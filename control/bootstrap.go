@@ -22,12 +22,13 @@ var installation = secgroup.Scope{}
 // Bootstrap returns the access key that the installation begins with, and makes
 // it together with an account and a user when the store holds none; created
 // reports which. Servers that start on one store at the same time get the same
-// key. It also brings a store of an older version up to date: secrets are sealed
-// and the first user becomes the administrator that it was
+// key. It also brings a store of an older version up to date: secrets are sealed,
+// VPCs are numbered, and the first user becomes the administrator that it was
 // (docs/spec/ec2-api.md section 11.5).
 func (s *Service) Bootstrap(ctx context.Context) (key *secgroup.AccessKey, created bool, err error) {
 	err = s.write(ctx, installation, func(tx *model.Tx) error {
 		s.sealPlain(tx)
+		numberVPCs(tx)
 		if key, created = firstKey(tx.Snapshot), false; key != nil {
 			s.putFirstUser(tx, key.Account, key.UserID)
 			key, err = s.opened(key)

@@ -80,10 +80,10 @@ func newVPC(born *secgroup.AccountRegion, block netip.Prefix, created time.Time)
 	}
 }
 
-// putVPC stores a new VPC with its default group.
+// putVPC stores a new VPC with its default group and its number between hosts.
 func putVPC(tx *model.Tx, v *secgroup.VPC) {
 	g := newDefaultGroup(v, v.Created)
-	v.DefaultGroup = g.ID
+	v.DefaultGroup, v.VNI = g.ID, freeVNI(tx)
 	tx.Groups.Put(g)
 	tx.VPCs.Put(v)
 }

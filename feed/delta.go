@@ -46,6 +46,7 @@ type Instance struct {
 type Interface struct {
 	ID              string
 	VPC             string
+	VNI             uint32 // the VPC's number between hosts; 0: it has none
 	Network         string // what its packets can reach: an AddressKey's VPC
 	Instance        string
 	DeviceIndex     int
@@ -104,4 +105,13 @@ type Address struct {
 	Interface string   // that owns it
 	Local     bool     // the interface is in force on this host
 	Groups    []string // sorted; of the owner's groups, those that rules on this host name
+	// Underlay is where the host is reached on which an instance has the interface,
+	// if that is another one; what comes from the address comes from there. The zero
+	// Addr: this host, none, or one that is not reached. VNI is the number of the
+	// interface's VPC then.
+	Underlay netip.Addr
+	VNI      uint32
+	// Unrouted is set if the network has no route to the address, which may send to
+	// it all the same: what is peered routes each way by itself.
+	Unrouted bool
 }

@@ -55,6 +55,7 @@ const (
 	ByTag        = "tag"         // VPCs, Subnets, Groups, Interfaces, Instances: TagValue of each tag
 	ByBlock      = "block"       // Groups: BlockValue of each address block its rules name
 
+	ByVNI         = "vni"         // VPCs: VNIValue
 	ByPublic      = "public"      // Interfaces, ElasticIPs: public IPv4 address; of Interfaces those that the network gave
 	ByAssociation = "association" // ElasticIPs: id of the association
 	ByInterface   = "interface"   // ElasticIPs: id of the interface
@@ -79,6 +80,9 @@ func NameValue(vpc, name string) string { return vpc + "/" + strings.ToLower(nam
 // AddressValue is what ByAddress and ByMAC look up: addresses are unique in a
 // VPC.
 func AddressValue(vpc, address string) string { return vpc + "/" + address }
+
+// VNIValue is what ByVNI looks up.
+func VNIValue(vni uint32) string { return strconv.FormatUint(uint64(vni), 10) }
 
 // ScopeID returns the id of an account's Region in AccountRegions.
 func ScopeID(s secgroup.Scope) string { return s.Account + "." + s.Region }
@@ -107,6 +111,12 @@ var (
 		indexes: []index[secgroup.VPC]{
 			{ByScope, func(v *secgroup.VPC) []string { return []string{ScopeValue(v.Scope)} }},
 			{ByTag, func(v *secgroup.VPC) []string { return tagged(v.Scope, v.Tags) }},
+			{ByVNI, func(v *secgroup.VPC) []string {
+				if v.VNI == 0 {
+					return nil
+				}
+				return []string{VNIValue(v.VNI)}
+			}},
 		},
 	}
 	subnetSchema = schema[secgroup.Subnet]{

@@ -68,6 +68,7 @@ type VPC struct {
 	DefaultACL     string            `json:"defaultAcl"`
 	ACLTags        Tags              `json:"aclTags,omitempty"` // of the default ACL
 	DefaultGroup   string            `json:"defaultGroup"`
+	VNI            uint32            `json:"vni,omitempty"` // its number between hosts, of 24 bits, no other VPC's; 0: none yet
 	DNSSupport     bool              `json:"dnsSupport"`
 	DNSHostnames   bool              `json:"dnsHostnames"`
 	UsageMetrics   bool              `json:"usageMetrics,omitempty"` // kept to be shown: nothing measures

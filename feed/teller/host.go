@@ -26,7 +26,8 @@ type Host struct {
 	owned      map[string][]feed.AddressKey // interface -> the addresses it was told to own
 	listed     map[string]string            // interface -> the instance that was told to have it
 
-	networks networks // of the host's interfaces
+	networks networks   // of the host's interfaces
+	underlay netip.Addr // where other hosts reach this one; zero: nowhere, so none matters
 	routes   map[string]*feed.Routes
 	elastic  map[string]string // Elastic IP address -> interface that it stands for
 
@@ -77,7 +78,8 @@ func (h *Host) Update(snap *model.Snapshot, changed map[model.Ref]struct{}, all 
 			}
 		}
 	}
-	reached := all || reroutes(changed) // what the host's networks reach may be something else
+	// What the host's networks reach, and where that is, may be something else.
+	reached := h.moved(snap) || all || reroutes(changed)
 	for id := range interfaces {
 		was := h.interfaces[id]
 		diff(h.interfaces, d.Interfaces, id, h.iface(snap, id))
@@ -131,6 +133,7 @@ func (h *Host) addKnown(snap *model.Snapshot, interfaces keyset) {
 			interfaces.add(ifc.ID)
 		}
 	}
+	h.addElsewhere(snap, interfaces)
 }
 
 // Pending reports whether the next Update has something to take back even if
@@ -198,6 +201,8 @@ func (h *Host) touched(snap *model.Snapshot, changed map[model.Ref]struct{}, all
 					h.addLocal(vpc, interfaces)
 				}
 			}
+		case model.Hosts:
+			h.addOn(snap, ref.ID, interfaces)
 		case model.ElasticIPs:
 			now, was := h.associated(snap, ref.ID)
 			interfaces.add(now)
@@ -271,7 +276,7 @@ func (h *Host) iface(snap *model.Snapshot, id string) *feed.Interface {
 		return nil
 	}
 	out := &feed.Interface{
-		ID: id, VPC: row.VPC, Network: networkOf(snap, row.Subnet, row.VPC).ID, Instance: on.ID, DeviceIndex: row.Attachment.DeviceIndex, MAC: row.MAC,
+		ID: id, VPC: row.VPC, VNI: vpc.VNI, Network: networkOf(snap, row.Subnet, row.VPC).ID, Instance: on.ID, DeviceIndex: row.Attachment.DeviceIndex, MAC: row.MAC,
 		SourceDestCheck: row.SourceDestCheck, Groups: slices.Sorted(slices.Values(row.Groups)),
 	}
 	if row.Tracking != nil {
@@ -372,13 +377,18 @@ func (h *Host) updateAddresses(snap *model.Snapshot, interfaces keyset, d *feed.
 			}
 		}
 		slices.Sort(a.Groups)
-		unnamed := &feed.Address{Interface: id, Local: a.Local}
+		a.Underlay, a.VNI = h.elsewhere(snap, row)
+		unnamed, unrouted := *a, *a
+		unnamed.Groups, unrouted.Groups, unrouted.Unrouted = nil, nil, true
 		for _, v := range h.networks.views(snap, row) {
 			seen := a
-			if !v.named {
-				seen = unnamed
+			switch {
+			case !v.routed:
+				seen = &unrouted
+			case !v.named:
+				seen = &unnamed
 			}
-			if seen.Local || len(seen.Groups) > 0 {
+			if seen.Underlay.IsValid() || !seen.Unrouted && (seen.Local || len(seen.Groups) > 0) {
 				want[v.AddressKey] = seen
 				h.owned[id] = append(h.owned[id], v.AddressKey)
 			}

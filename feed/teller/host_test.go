@@ -51,7 +51,7 @@ func newWorld(t *testing.T) *world {
 		for v := range vpcs {
 			vpc := fmt.Sprint("vpc-", v)
 			block := netip.PrefixFrom(addressIn(v, 0, 0), 16)
-			tx.VPCs.Put(&secgroup.VPC{ID: vpc, CIDRs: []secgroup.CIDRAssociation{{Prefix: block}}, MainRouteTable: fmt.Sprintf("rtb-%d-0", v)})
+			tx.VPCs.Put(&secgroup.VPC{ID: vpc, VNI: uint32(1 + v), CIDRs: []secgroup.CIDRAssociation{{Prefix: block}}, MainRouteTable: fmt.Sprintf("rtb-%d-0", v)})
 			for n := range 2 {
 				subnet := &secgroup.Subnet{ID: fmt.Sprint("subnet-", v), VPC: vpc, CIDR: netip.PrefixFrom(addressIn(v, n, 0), 24)}
 				if n > 0 {
@@ -158,6 +158,10 @@ func mutate(rng *rand.Rand, tx *model.Tx) {
 		if tx.Quotas.Put(q); rng.IntN(2) == 0 {
 			tx.Quotas.Delete(model.ScopeID(q.Scope))
 		}
+		return
+	}
+	if rng.IntN(8) == 0 {
+		mutateHosts(rng, tx)
 		return
 	}
 	list := func() string { return fmt.Sprint("pl-", rng.IntN(3)) }
@@ -309,7 +313,7 @@ func TestFollowingEqualsBeingToldAnew(t *testing.T) {
 			t.Fatalf("step %d: a follower (+) differs from one told anew (-):\n%s", step, d)
 		}
 	}
-	if most == 0 || entries == 0 || far == 0 || out != (seen{true, true, true, true}) {
+	if most == 0 || entries == 0 || far == 0 || out != (seen{true, true, true, true, true, true}) {
 		t.Error("the walk never told the host anything: it tests nothing")
 	}
 }

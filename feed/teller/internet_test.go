@@ -14,8 +14,8 @@ import (
 	"github.com/hedgeward/hedgeward/secgroup"
 )
 
-// seen is what of the internet a host has been told at some time.
-type seen struct{ routes, public, elastic, prefixes bool }
+// seen is what of the internet and of other hosts a host has been told at some time.
+type seen struct{ routes, public, elastic, prefixes, elsewhere, unrouted bool }
 
 func (s *seen) look(t *told) {
 	s.routes = s.routes || len(t.Routes) > 0
@@ -25,8 +25,10 @@ func (s *seen) look(t *told) {
 			s.elastic = s.elastic || p.Public.As4()[2] == 2
 		}
 	}
-	for key := range t.Addresses {
+	for key, a := range t.Addresses {
 		s.prefixes = s.prefixes || key.Bits != 0
+		s.elsewhere = s.elsewhere || a.Underlay.IsValid() && !a.Unrouted
+		s.unrouted = s.unrouted || a.Unrouted
 	}
 }
 

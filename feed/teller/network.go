@@ -64,29 +64,27 @@ func (n networks) move(was, now *feed.Interface) (changed bool) {
 // view is how a network of the host sees an address of an interface.
 type view struct {
 	feed.AddressKey
-	named bool // rules may name the groups of the interface
+	named  bool // rules may name the groups of the interface
+	routed bool // packets for the address go there
 }
 
 // views returns how the host's networks see the addresses of an interface. The
 // networks of its VPC see all of them; those of a peered VPC see what their table
 // routes to that connection, and rules there may name groups if both VPCs are in
-// one Region (docs/spec/packet-semantics.md section 1.6). In every network an
-// address means one place: package control sees to that.
+// one Region (docs/spec/packet-semantics.md section 1.6). What a peered VPC's table
+// does not route is seen as who may send. In every network an address means one
+// place: package control sees to that.
 func (n networks) views(snap *model.Snapshot, row *secgroup.Interface) []view {
 	var out []view
-	add := func(at network, named bool, reached func(netip.Addr) bool) {
+	add := func(at network, named bool, routed func(netip.Addr) bool) {
 		for _, addrs := range [][]netip.Addr{row.Addresses, row.IPv6} {
 			for _, a := range addrs {
-				if reached(a) {
-					out = append(out, view{feed.AddressKey{VPC: at.ID, Addr: a}, named})
-				}
+				out = append(out, view{feed.AddressKey{VPC: at.ID, Addr: a}, named, routed(a)})
 			}
 		}
 		for _, prefixes := range [][]netip.Prefix{row.Prefixes, row.IPv6Prefixes} {
 			for _, p := range prefixes {
-				if reached(p.Addr()) {
-					out = append(out, view{feed.AddressKey{VPC: at.ID, Addr: p.Addr(), Bits: p.Bits()}, named})
-				}
+				out = append(out, view{feed.AddressKey{VPC: at.ID, Addr: p.Addr(), Bits: p.Bits()}, named, routed(p.Addr())})
 			}
 		}
 	}

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package feed
+package teller
 
 import (
 	"testing"
 
+	"github.com/hedgeward/hedgeward/feed"
 	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/secgroup"
 )
@@ -26,7 +27,7 @@ func TestAnAllowanceIsTheTypesOrTheOperators(t *testing.T) {
 		}
 	})
 	h := NewHost("here")
-	expect := func(d *Delta, eni string, want int) {
+	expect := func(d *feed.Delta, eni string, want int) {
 		t.Helper()
 		if now := d.Interfaces[eni]; now == nil || now.TrackedFlows != want {
 			t.Errorf("%s is told as %+v, want an allowance of %d", eni, now, want)
