@@ -12,6 +12,8 @@ llvm-strip-14    llvm-14     bpf2go removes DWARF with it; llvm-objdump shows wh
 gcc              gcc         the race detector is linked with it
 ip               iproute2    tests look at links, routes and namespaces from outside
 nft              nftables    the benchmarks compare with it, and a test runs them in short
+iptables         iptables    likewise
+ipset            ipset       likewise
 aws              awscli      the unmodified client that whole-system tests drive
 ansible-playbook ansible     the amazon.aws modules, which test/clients drives
 '

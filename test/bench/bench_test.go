@@ -26,8 +26,10 @@ func TestEverythingIsMeasured(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !o.nft {
-		t.Fatal("nft is missing: apt-get install nftables")
+	for _, j := range []judge{nftables, openstack, calico} {
+		if needs := missing(j); needs != "" {
+			t.Fatalf("%s is missing: apt-get install %s", judgeNames[j], needs)
+		}
 	}
 	rows, err := measureAll(t.Context(), o, func(string) {})
 	if err != nil {
@@ -51,7 +53,7 @@ func TestEverythingIsMeasured(t *testing.T) {
 			}
 		}
 	}
-	for _, part := range []string{"Program runs", "API with 100 groups", "A rule is added", "A member joins"} {
+	for _, part := range []string{"Program runs", "Memory", "Updates", "API with 100 groups", "A rule is added", "A member joins"} {
 		found := false
 		for key := range seen {
 			found = found || strings.HasPrefix(key, part)

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -20,7 +21,7 @@ var ruleSizes = []int{10, 60, 1000}
 // timing is how long changes took, in ns.
 type timing struct {
 	answered []int64 // from the call to its answer
-	enforced []int64 // from the answer until the kernel judges by it; not below zero
+	enforced []int64 // from the answer until a packet is judged by it; not below zero
 	total    []int64
 }
 
@@ -28,8 +29,8 @@ type timing struct {
 // whose group names another one with many members.
 func (i *installation) changeRows(ctx context.Context) (rows []row, err error) {
 	const (
-		ruleSection = "A rule is added or revoked until it is enforced: p50 from the call as ratio"
-		joinSection = "A member joins or leaves until it is enforced: p50 from the call as ratio"
+		ruleSection = "A rule is added or revoked until a packet sees it: p50 from the call as ratio"
+		joinSection = "A member joins or leaves until a packet sees it: p50 from the call as ratio"
 	)
 	w, err := i.newWorld(ctx)
 	if err != nil {
@@ -50,12 +51,12 @@ func (i *installation) changeRows(ctx context.Context) (rows []row, err error) {
 			}
 			settle()
 			name := fmt.Sprintf("R=%d, M=%d", r, size)
-			change, err := w.time(ctx, w.changeRule)
+			change, err := w.time(ctx, w.changeRule, w.stranger, rulePort)
 			if err != nil {
 				return nil, fmt.Errorf("change a rule with %s: %w", name, err)
 			}
 			rules = append(rules, change.row(ruleSection, name, rules))
-			join, err := w.time(ctx, w.changeMember)
+			join, err := w.time(ctx, w.changeMember, w.address, memberPort)
 			if err != nil {
 				return nil, fmt.Errorf("change a member with %s: %w", name, err)
 			}
@@ -73,7 +74,7 @@ func (t timing) row(section, name string, before []row) row {
 		return nanos(float64(percentile(all, 50))) + " / " + nanos(float64(percentile(all, 99)))
 	}
 	r := row{Section: section, Name: name, Value: float64(percentile(t.total, 50)),
-		Figures: fmt.Sprintf("p50 / p99: enforced %s after the answer, %s after the call", show(t.enforced), show(t.total))}
+		Figures: fmt.Sprintf("p50 / p99: %s after the answer, %s after the call", show(t.enforced), show(t.total))}
 	if len(before) > 0 {
 		r.Against = before[0].Name
 		r.Ratio = r.Value / before[0].Value
@@ -91,7 +92,14 @@ type world struct {
 	changing  string // an interface that joins db and leaves it
 	ruleAdded string
 	joined    bool
+
+	probe    *probe     // the instance's gate
+	address  netip.Addr // of the interface that changes
+	stranger netip.Addr // to whom rules open the instance, and to nobody else
 }
+
+// Ports that rules open, of UDP: to members, and by the rule that changes.
+const memberPort, rulePort = 80, 443
 
 func (i *installation) newWorld(ctx context.Context) (*world, error) {
 	w := &world{installation: i}
@@ -107,7 +115,7 @@ func (i *installation) newWorld(ctx context.Context) (*world, error) {
 		*id = g.ID
 	}
 	_, err := i.control.AuthorizeSecurityGroup(ctx, i.caller, control.GroupRef{ID: w.web}, false,
-		[]secgroup.Permission{{Protocol: secgroup.TCP, From: 80, To: 80, Peers: []secgroup.Pair{{Peer: secgroup.Peer{Group: w.db}}}}}, nil)
+		[]secgroup.Permission{{Protocol: secgroup.UDP, From: memberPort, To: memberPort, Peers: []secgroup.Pair{{Peer: secgroup.Peer{Group: w.db}}}}}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -121,8 +129,23 @@ func (i *installation) newWorld(ctx context.Context) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.changing = ifc.ID
-	return w, w.running(ctx)
+	w.changing, w.address, w.stranger = ifc.ID, ifc.Addresses[0], lastOf(w.subnet.CIDR)
+	if err := w.running(ctx); err != nil {
+		return nil, err
+	}
+	if err := w.enforced(ctx); err != nil {
+		return nil, err
+	}
+	w.probe, err = i.newProbe(w.changing)
+	return w, err
+}
+
+// lastOf returns the last address of a block but one, which nobody has.
+func lastOf(block netip.Prefix) netip.Addr {
+	b := block.Addr().As4()
+	n := binary.BigEndian.Uint32(b[:]) | (1<<(32-block.Bits()) - 2)
+	binary.BigEndian.PutUint32(b[:], n)
+	return netip.AddrFrom4(b)
 }
 
 // running waits until the instance runs, so that the kernel judges its packets.
@@ -202,7 +225,7 @@ func (w *world) changeRule(ctx context.Context) error {
 		return err
 	}
 	got, err := w.control.AuthorizeSecurityGroup(ctx, w.caller, ref, false,
-		[]secgroup.Permission{{Protocol: secgroup.TCP, From: 443, To: 443, Peers: []secgroup.Pair{{Peer: secgroup.Peer{Prefix: netip.MustParsePrefix("203.0.113.0/24")}}}}}, nil)
+		[]secgroup.Permission{{Protocol: secgroup.UDP, From: rulePort, To: rulePort, Peers: []secgroup.Pair{{Peer: secgroup.Peer{Prefix: netip.PrefixFrom(w.stranger, 32)}}}}}, nil)
 	if err == nil {
 		w.ruleAdded = got.Rules[0].ID
 	}
@@ -219,22 +242,27 @@ func (w *world) changeMember(ctx context.Context) error {
 	return w.control.ModifyNetworkInterfaceAttribute(ctx, w.caller, w.changing, control.InterfaceChange{Groups: groups})
 }
 
-// time makes a change again and again and says how long it took.
-func (w *world) time(ctx context.Context, change func(context.Context) error) (timing, error) {
+// time makes a change again and again and says how long it took until a packet
+// from an address, to a port, was judged by it: it passes after the first change,
+// not after the next, and so on.
+func (w *world) time(ctx context.Context, change func(context.Context) error, from netip.Addr, port int) (timing, error) {
 	var t timing
-	for range 2 * w.Changes {
+	for n := range 2 * w.Changes {
 		begun := time.Now()
 		if err := change(ctx); err != nil {
 			return t, err
 		}
 		answered := time.Now()
-		if err := w.enforced(ctx); err != nil {
+		if err := w.probe.until(ctx, n%2 == 0, from, port); err != nil {
 			return t, err
 		}
 		done := time.Now()
 		t.answered = append(t.answered, int64(answered.Sub(begun)))
 		t.enforced = append(t.enforced, int64(done.Sub(answered)))
 		t.total = append(t.total, int64(done.Sub(begun)))
+		if err := w.enforced(ctx); err != nil { // what comes after the switch is not the next change's
+			return t, err
+		}
 	}
 	return t, nil
 }

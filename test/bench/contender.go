@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"os/exec"
 	"strings"
 
 	"github.com/hedgeward/hedgeward/flow"
@@ -15,10 +16,14 @@ import (
 type judge int
 
 const (
-	nobody   judge = iota // plain forwarding by the kernel, no connection tracking
-	nftables              // the same with a ruleset on the forward hook
-	ours                  // the datapath of this tree
+	nobody    judge = iota // plain forwarding by the kernel, no connection tracking
+	nftables               // the same with a ruleset on the forward hook
+	openstack              // the same with iptables and ipset as Neutron lays them out
+	calico                 // the same as Calico's Felix lays them out
+	ours                   // the datapath of this tree
 )
+
+var judgeNames = map[judge]string{nftables: "nftables", openstack: "OpenStack", calico: "Calico", ours: "hedgeward"}
 
 // contender is one way to let the same two ends talk.
 type contender struct {
@@ -28,6 +33,25 @@ type contender struct {
 	members int  // of the groups by which the ends admit each other; 0: by address block
 	open    bool // ours: everything both ways, so flows are not tracked
 	small   bool // ours: no traffic, only program runs
+}
+
+// tools are the commands that contenders are put in force with, and the Debian
+// package that has each.
+var tools = map[judge][][2]string{
+	nftables:  {{"nft", "nftables"}},
+	openstack: {{iptables, "iptables"}, {"ipset", "ipset"}},
+	calico:    {{iptables, "iptables"}, {"ipset", "ipset"}},
+}
+
+// missing returns the package that a contender needs and this machine lacks, ""
+// for none.
+func missing(j judge) string {
+	for _, tool := range tools[j] {
+		if _, err := exec.LookPath(tool[0]); err != nil {
+			return tool[1]
+		}
+	}
+	return ""
 }
 
 // baseline is what every ratio of the traffic refers to.
@@ -40,16 +64,23 @@ func contenders(o options) []contender {
 		{name: "plain forwarding"},
 		{name: "plain forwarding (A/A)"},
 	}
-	if o.nft {
+	for _, j := range []judge{nftables, openstack, calico} {
+		if missing(j) != "" || !strings.Contains(o.against, judgeNames[j]) {
+			continue
+		}
 		for _, r := range o.rules {
-			if r > 0 {
-				all = append(all, contender{name: fmt.Sprintf("nftables, R=%d", r), judge: nftables, rules: r})
-			}
+			all = append(all, contender{name: fmt.Sprintf("%s, R=%d", judgeNames[j], r), judge: j, rules: r})
 		}
-		if n := len(o.members); n > 0 {
-			m := o.members[n-1]
-			all = append(all, contender{name: fmt.Sprintf("nftables, R=10, M=%d", m), judge: nftables, rules: 10, members: m})
+		members := o.members
+		if !o.full && len(members) > 1 {
+			members = members[len(members)-1:] // sets are hashes: the largest shows what size costs
 		}
+		for _, m := range members {
+			all = append(all, contender{name: fmt.Sprintf("%s, R=10, M=%d", judgeNames[j], m), judge: j, rules: 10, members: m})
+		}
+	}
+	if !strings.Contains(o.against, judgeNames[ours]) {
+		return all
 	}
 	for _, r := range o.rules {
 		all = append(all, contender{name: fmt.Sprintf("hedgeward, R=%d", r), judge: ours, rules: r})
@@ -126,55 +157,4 @@ func (c contender) source(end int) policy.Source {
 // member returns the address of the i-th member that is neither end.
 func member(i int) netip.Addr {
 	return netip.AddrFrom4([4]byte{10, byte(128 + i>>16), byte(i >> 8), byte(i)})
-}
-
-// ruleset returns what an expert writes for nftables: connection state first,
-// one verdict map per direction to the end's own chain, one lookup in a
-// concatenated interval set there, members in a hash set asked by address first.
-func (c contender) ruleset(device [2]string) string {
-	var b strings.Builder
-	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	p("table ip firewall {")
-	for end, name := range []string{"client_out", "server_in"} {
-		p("set %s { type ipv4_addr . inet_proto . inet_service; flags interval; elements = {", name)
-		for i := range c.rules {
-			prefix, port := filler(i)
-			p("%s . tcp . %d,", prefix, port)
-		}
-		for _, a := range admitted {
-			prefix := endBlocks[1-end].String()
-			if c.members > 0 {
-				prefix = "192.0.2.0/24" // the members' set admits instead
-			}
-			p("%s . %s . %d-%d,", prefix, a.word, a.from, a.to)
-		}
-		p("} }")
-	}
-	if c.members > 0 {
-		p("set members { type ipv4_addr; elements = { %s, %s,", addressOf(client), addressOf(server))
-		for i := range c.members {
-			p("%s,", member(i))
-		}
-		p("} }")
-		p("set member_ports { type inet_proto . inet_service; flags interval; elements = {")
-		for _, a := range admitted {
-			p("%s . %d-%d,", a.word, a.from, a.to)
-		}
-		p("} }")
-	}
-	chain := func(name, address, set, pass string) {
-		p("chain %s {", name)
-		if c.members > 0 {
-			p("ip %s @members meta l4proto . th dport @member_ports %s", address, pass)
-		}
-		p("ip %s . meta l4proto . th dport @%s %s", address, set, pass)
-		p("drop\n}")
-	}
-	chain("server_ingress", "saddr", "server_in", "accept")
-	p("chain to_end {\noifname vmap { %q : goto server_ingress }\ndrop\n}", device[server])
-	chain("client_egress", "daddr", "client_out", "goto to_end")
-	p("chain forward { type filter hook forward priority filter; policy drop;")
-	p("ct state vmap { established : accept, related : accept, invalid : drop }")
-	p("iifname vmap { %q : goto client_egress }\n}\n}", device[client])
-	return b.String()
 }

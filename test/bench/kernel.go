@@ -9,13 +9,11 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
 	"github.com/hedgeward/hedgeward/datapath"
@@ -41,18 +39,7 @@ func (l *lab) programs() (p programs, err error) {
 		name string
 		to   **ebpf.Program
 	}{{client, "from_instance", &p.from}, {server, "to_instance", &p.to}} {
-		eni := strings.Replace(l.ids[at.end], "i-", "eni-", 1)
-		pin := filepath.Join(l.pins, "links", eni+"_"+at.name)
-		pinned, err := link.LoadPinnedLink(pin, nil)
-		if err != nil {
-			return p, fmt.Errorf("open %s: %w", pin, err)
-		}
-		defer pinned.Close()
-		info, err := pinned.Info()
-		if err != nil {
-			return p, err
-		}
-		if *at.to, err = ebpf.NewProgramFromID(info.Program); err != nil {
+		if *at.to, err = pinnedProgram(l.pins, strings.Replace(l.ids[at.end], "i-", "eni-", 1), at.name); err != nil {
 			return p, err
 		}
 	}
@@ -223,5 +210,6 @@ func (l *lab) runPrograms() (rows []row, err error) {
 		return nil, err
 	}
 	add("untracked, one gate", untracked, hit, "known flow, one gate")
-	return rows, nil
+	prices, err := priceRows(section, empty, n)
+	return append(rows, prices...), err
 }

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -67,8 +66,8 @@ func (r *run) build(ctx context.Context, c contender) (l *lab, err error) {
 	default:
 		err = l.forward()
 	}
-	if err == nil && c.judge == nftables {
-		err = l.filter()
+	if err == nil && (c.judge == nftables || c.judge == openstack || c.judge == calico) {
+		err = l.router.do(l.filter)
 	}
 	if err == nil && !c.small {
 		err = l.startPeers()
@@ -166,18 +165,6 @@ func (l *lab) forward() error {
 		nowhere := &netlink.Route{Dst: &net.IPNet{IP: blackhole.AsSlice(), Mask: net.CIDRMask(32, 32)}, Type: 6} // RTN_BLACKHOLE
 		if err := netlink.RouteAdd(nowhere); err != nil {
 			return fmt.Errorf("add a blackhole: %w", err)
-		}
-		return nil
-	})
-}
-
-// filter loads the ruleset of nftables.
-func (l *lab) filter() error {
-	return l.router.do(func() error {
-		cmd := exec.Command("nft", "-f", "-")
-		cmd.Stdin = strings.NewReader(l.ruleset(l.device))
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("nft: %w\n%.600s", err, out)
 		}
 		return nil
 	})

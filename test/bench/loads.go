@@ -92,7 +92,9 @@ func serve(o order) (*service, error) {
 	go func() {
 		defer close(s.done)
 		defer unix.Close(fd)
-		s.got, s.err = pinned(func() (outcome, error) { return answer(s, fd, o) })
+		s.got, s.err = pinned(func() (outcome, error) {
+			return counted(func() (outcome, error) { return answer(s, fd, o) })
+		})
 	}()
 	return s, nil
 }

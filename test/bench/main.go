@@ -16,7 +16,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
@@ -47,25 +46,29 @@ type options struct {
 	groupRules []int // of each of them; all but the first with the last number of groups alone
 
 	changes int    // until enforced, per size
-	parts   string // any of "traffic", "kernel", "api", "changes"
-	nft     bool   // the program is there
+	parts   string // any of "traffic", "kernel", "memory", "updates", "api", "changes"
+	against string // whose traffic is compared, beside plain forwarding
+	full    bool   // every rival with every M
 	cpu     int    // for both ends
 	profile string // where CPU profiles go, "" for nowhere
 	short   bool
 }
 
 func parse(args []string) (options, error) {
-	o := options{runs: 200000, changes: 100}
+	o := options{runs: 200000}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	rules, members, groups, groupRules := "0,10,60", "10,1000,100000", "1000,10000", "1,60"
+	rules, members, groups, groupRules := "0,10,60,300,1000", "10,1000,100000", "1000,10000", "1,60"
 	f.IntVar(&o.rounds, "rounds", 5, "rounds of traffic; at least 5 for a result")
-	f.DurationVar(&o.slice, "slice", 200*time.Millisecond, "length of a load that is bounded in time")
-	f.IntVar(&o.packets, "packets", 60000, "packets of a load that is bounded in count")
-	f.StringVar(&rules, "rules", rules, "rules per direction that match nothing, a list; 300 and 1000 are of interest")
+	f.DurationVar(&o.slice, "slice", 120*time.Millisecond, "length of a load that is bounded in time; others may take twice as long")
+	f.IntVar(&o.packets, "packets", 20000, "packets of a load that is bounded in count")
+	f.IntVar(&o.changes, "changes", 100, "changes of each kind and size until a packet sees them")
+	f.StringVar(&rules, "rules", rules, "rules per direction that match nothing, a list")
 	f.StringVar(&members, "members", members, "members of the groups that rules name, a list")
 	f.StringVar(&groups, "groups", groups, "groups in the store when the API is measured, a list")
 	f.StringVar(&groupRules, "group-rules", groupRules, "rules of each group then, a list; all but the first with the last number of groups")
-	f.StringVar(&o.parts, "parts", "traffic,kernel,api,changes", "what to measure")
+	f.StringVar(&o.parts, "parts", "traffic,kernel,memory,updates,api,changes", "what to measure")
+	f.StringVar(&o.against, "contenders", "nftables,OpenStack,Calico,hedgeward", "whose traffic is compared with plain forwarding")
+	f.BoolVar(&o.full, "full", false, "every contender with every M, not the last alone")
 	f.IntVar(&o.cpu, "cpu", 0, "CPU of both ends of the traffic")
 	f.StringVar(&o.profile, "profile", "", "folder for CPU profiles of the parts api and changes")
 	f.BoolVar(&o.short, "short", false, "everything once and briefly: shows that it works, measures nothing")
@@ -88,8 +91,6 @@ func parse(args []string) (options, error) {
 			*list.to = append(*list.to, n)
 		}
 	}
-	_, err := exec.LookPath("nft")
-	o.nft = err == nil
 	return o, nil
 }
 
@@ -125,6 +126,8 @@ func measureAll(ctx context.Context, o options, say func(string)) (rows []row, e
 	}{
 		{"traffic", r.trafficRows},
 		{"kernel", r.kernelRows},
+		{"memory", r.memoryRows},
+		{"updates", r.updateRows},
 		{"api", func(ctx context.Context) ([]row, error) { return r.controlRows(ctx, "api") }},
 		{"changes", func(ctx context.Context) ([]row, error) { return r.controlRows(ctx, "changes") }},
 	} {
@@ -205,8 +208,10 @@ func mainRun() error {
 		return err
 	}
 	fmt.Printf("%d CPUs, %s; %d rounds, median of per-round ratios (lowest-highest)\n", runtime.NumCPU(), kernel(), o.rounds)
-	if !o.nft {
-		fmt.Println("nftables is missing from the table: apt-get install nftables")
+	for _, j := range []judge{nftables, openstack, calico} {
+		if needs := missing(j); needs != "" {
+			fmt.Printf("%s is missing from the table: apt-get install %s\n", judgeNames[j], needs)
+		}
 	}
 	printTable(os.Stdout, rows)
 	fmt.Printf("\nmeasured in %s\n", time.Since(begun).Round(time.Second))

@@ -23,8 +23,8 @@ type order struct {
 	From  string // address of the sender
 	To    string // address of the server
 	Port  int
-	Nanos int64 // how long, for kinds that are bounded in time
-	Count int   // how many, for kinds that are bounded in count
+	Nanos int64 // how long at most
+	Count int   // how many at most, for kinds that are bounded in count
 }
 
 // outcome is what a peer answers.
@@ -32,6 +32,7 @@ type outcome struct {
 	Count      int   // requests, connections, bytes or packets
 	Start, End int64 // by the monotonic clock, which all namespaces share
 	P50, P99   int64 // ns; of a request, where there are any
+	Work       work  // of the thread, in the kernel and outside
 	Error      string
 }
 
@@ -55,7 +56,7 @@ func servePeer(in io.Reader, out io.Writer) error {
 		case "stop":
 			got, err = serving.stop()
 		case "load":
-			got, err = pinned(func() (outcome, error) { return load(o) })
+			got, err = pinned(func() (outcome, error) { return counted(func() (outcome, error) { return load(o) }) })
 		default:
 			err = fmt.Errorf("unknown order %q", o.Do)
 		}

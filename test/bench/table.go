@@ -70,7 +70,7 @@ func printTable(w io.Writer, rows []row) {
 		if r.Low != 0 {
 			spread = fmt.Sprintf("%.2f-%.2f", r.Low, r.High)
 		}
-		line := fmt.Sprintf("  %-42s %7s  %-10s %s", r.Name, ratio, spread, r.Figures)
+		line := fmt.Sprintf("  %-46s %7s  %-10s %s", r.Name, ratio, spread, r.Figures)
 		if r.Against != "" {
 			line += "  [of " + r.Against + "]"
 		}

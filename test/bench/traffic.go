@@ -13,7 +13,7 @@ type traffic struct {
 	port  int
 	unit  string
 	scale float64
-	timed bool // by time; otherwise by count
+	timed bool // by time alone; otherwise by count, too
 	share int  // of options.packets, in per cent
 }
 
@@ -31,16 +31,26 @@ type sample struct {
 	rate     float64 // per second
 	p50, p99 int64   // ns
 	lost     float64 // share of what was sent
+	work     work    // of both ends
+	done     float64 // how many
+}
+
+// cost returns the CPU time of one request, connection, packet or megabyte, in
+// ns, and the cycles and instructions where the machine counts them.
+func (s sample) cost() [3]float64 {
+	if s.done == 0 {
+		return [3]float64{}
+	}
+	return [3]float64{float64(s.work.CPU) / s.done, float64(s.work.Cycles) / s.done, float64(s.work.Instructions) / s.done}
 }
 
 // measure runs one load in a lab.
 func (l *lab) measure(t traffic) (sample, error) {
-	o := options(l.run.options)
-	to := order{Kind: t.kind, From: addressOf(client).String(), To: addressOf(server).String(), Port: t.port}
-	if t.timed {
-		to.Nanos = o.slice.Nanoseconds()
-	} else {
+	o := l.run.options
+	to := order{Kind: t.kind, From: addressOf(client).String(), To: addressOf(server).String(), Port: t.port, Nanos: o.slice.Nanoseconds()}
+	if !t.timed {
 		to.Count = o.packets * t.share / 100
+		to.Nanos *= 2 // for those who let few through
 	}
 	if t.kind == newFlows {
 		to.Port += l.rounds % (lastNewPort - firstNewPort)
@@ -81,6 +91,10 @@ func (l *lab) measure(t traffic) (sample, error) {
 		return s, fmt.Errorf("%s: %s: nothing came through", l.name, t.kind)
 	}
 	s.rate = float64(count) / (float64(end-sent.Start) / 1e9)
+	s.work, s.done = sent.Work.plus(got.Work), float64(count)
+	if t.kind == bulk {
+		s.done /= 1e6
+	}
 	return s, nil
 }
 
@@ -91,12 +105,13 @@ func (l *lab) drop(o order) (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
-	return sample{rate: float64(sent.Count) / (float64(sent.End-sent.Start) / 1e9)}, nil
+	return sample{rate: float64(sent.Count) / (float64(sent.End-sent.Start) / 1e9), work: sent.Work, done: float64(sent.Count)}, nil
 }
 
 // series is what one contender did with one load, round by round.
 type series struct {
 	ratios []float64 // to the baseline just before and just after
+	costs  []float64 // of CPU time, likewise
 	own    []sample
 }
 
@@ -133,6 +148,9 @@ func (r *run) compare(ctx context.Context, labs []*lab) (map[workload][]series, 
 				s := &all[t.kind][at]
 				s.own = append(s.own, own)
 				s.ratios = append(s.ratios, own.rate/((before.rate+after.rate)/2))
+				if plain := (before.cost()[0] + after.cost()[0]) / 2; plain > 0 {
+					s.costs = append(s.costs, own.cost()[0]/plain)
+				}
 				all[t.kind][baseline].own = append(all[t.kind][baseline].own, before)
 				before = after
 			}
@@ -176,17 +194,32 @@ func (r *run) trafficRows(ctx context.Context) (rows []row, err error) {
 
 func (t traffic) row(c contender, s series) row {
 	var rates, p50, p99 []float64
+	var cost [3][]float64
 	lost := 0.0
 	for _, one := range s.own {
 		rates = append(rates, one.rate)
 		p50, p99 = append(p50, float64(one.p50)), append(p99, float64(one.p99))
 		lost = max(lost, one.lost)
+		for i, c := range one.cost() {
+			cost[i] = append(cost[i], c)
+		}
 	}
 	out := row{Section: string(t.kind), Name: c.name, Value: median(rates)}
 	out.setRatios(s.ratios)
 	out.Figures = fmt.Sprintf("%.4g %s", median(rates)/t.scale, t.unit)
 	if median(p50) > 0 {
 		out.Figures += fmt.Sprintf(", p50 %s, p99 %s", nanos(median(p50)), nanos(median(p99)))
+	}
+	each := ""
+	if t.kind == bulk {
+		each = " a MB"
+	}
+	out.Figures += fmt.Sprintf(", CPU %s%s", nanos(median(cost[0])), each)
+	if len(s.costs) > 0 {
+		out.Figures += fmt.Sprintf(" (%.2f)", median(s.costs))
+	}
+	if median(cost[1]) > 0 {
+		out.Figures += fmt.Sprintf(", %.0f cycles, %.0f instructions", median(cost[1]), median(cost[2]))
 	}
 	if lost > 0.001 {
 		out.Figures += fmt.Sprintf(", up to %.1f %% lost", lost*100)
