@@ -83,6 +83,7 @@ type Agent struct {
 	faults     map[string]error        // what could not be brought in line, by object; tried again
 	redo       map[string]func() error // how, by the same object
 	workers    map[string]*worker      // by instance
+	revivals   map[string]*revival     // of programs that ended, by instance
 	running    sync.WaitGroup          // the workers' goroutines
 }
 
@@ -110,6 +111,7 @@ func New(cfg Config) (*Agent, error) {
 		routes:   map[string]*feed.Routes{},
 		attached: map[string]device{}, closed: map[string]closed{}, judged: map[string]*livePolicy{}, policies: map[string]*livePolicy{},
 		faults: map[string]error{}, redo: map[string]func() error{}, workers: map[string]*worker{},
+		revivals: map[string]*revival{},
 	}
 	found, err := cfg.Datapath.Interfaces()
 	if err != nil {

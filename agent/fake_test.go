@@ -203,6 +203,7 @@ type fakeDriver struct {
 	up         map[string][]string // instance -> interfaces that are up
 	ensuring   func()              // called by Ensure first
 	destroying func()              // called by Destroy first
+	ended      func()              // of the newest Ensure's Spec
 	changed    chan struct{}       // capacity 100: one for every call
 }
 
@@ -225,7 +226,7 @@ func (d *fakeDriver) Ensure(_ context.Context, s instance.Spec, attach instance.
 	if d.broken != nil {
 		return d.broken
 	}
-	d.up[s.ID] = []string{}
+	d.up[s.ID], d.ended = []string{}, s.Ended
 	for n, i := range s.Interfaces {
 		if err := attach(i.ID, instance.DeviceName(i.ID), 100+n); err != nil {
 			return err

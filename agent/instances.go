@@ -80,6 +80,7 @@ func (a *Agent) serve(ctx context.Context, w *worker) {
 			again = time.After(retryEvery)
 		} else if a.instances[w.id] == nil && len(w.wake) == 0 {
 			delete(a.workers, w.id)
+			delete(a.revivals, w.id)
 			a.mu.Unlock()
 			return
 		}
@@ -178,7 +179,7 @@ func (a *Agent) spec(want *feed.Instance) (instance.Spec, error) {
 	defer a.mu.Unlock()
 	spec := instance.Spec{ID: want.ID, UserData: want.UserData, FirstBoot: want.FirstBoot, Reboots: want.Reboots}
 	if a.cfg.Program != nil {
-		spec.Program = a.cfg.Program(want)
+		spec.Program, spec.Ended = a.cfg.Program(want), func() { a.programEnded(want.ID) }
 	}
 	for _, id := range want.Interfaces {
 		ifc := a.interfaces[id]

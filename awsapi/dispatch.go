@@ -128,8 +128,11 @@ func (s *Server) call(r *http.Request, a *answer, body []byte) (op *wire.Operati
 	if err != nil {
 		return nil, nil, err
 	}
-	if !s.throttle.admits(&a.Caller, req.action) {
+	if !s.throttle.admits(&a.Caller, ClassOf(req.action)) {
 		return nil, nil, service.protocol.throttled()
+	}
+	if e := service.looking[req.action]; e != nil && !s.throttle.admits(&a.Caller, ClassDescribe) {
+		return nil, nil, e
 	}
 	op = service.model.Operations[req.action]
 	if op == nil {
@@ -157,7 +160,7 @@ func (s *Server) call(r *http.Request, a *answer, body []byte) (op *wire.Operati
 		return nil, nil, secgroup.Errorf("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
 	}
 	out, err = run(r.Context())
-	return op, out, err
+	return op, out, service.worded(op.Name, err)
 }
 
 // guess returns the service that a request without a good signature is meant

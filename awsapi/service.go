@@ -4,6 +4,7 @@ package awsapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -138,6 +139,8 @@ type Service struct {
 	protocol Protocol
 	offered  map[string]*Operation
 	foreign  map[string]*secgroup.Error // see Refuse
+	looking  map[string]*secgroup.Error // see Looking
+	lost     map[string]*secgroup.Error // see Lost
 }
 
 // NewService returns a service. Operations of the model that are not among ops
@@ -169,6 +172,35 @@ func (s *Service) Refuse(e *secgroup.Error, operations ...string) *Service {
 		s.foreign[name] = e
 	}
 	return s
+}
+
+// Looking has operations, which describe what their caller has in another service,
+// use up the calls that the caller has for that, and answer e if none is left. It
+// returns s.
+func (s *Service) Looking(e *secgroup.Error, operations ...string) *Service {
+	s.looking = make(map[string]*secgroup.Error, len(operations))
+	for _, name := range operations {
+		s.looking[name] = e
+	}
+	return s
+}
+
+// Lost has operations answer e when their change lost to those of other servers
+// each time (control.ErrContended). It returns s.
+func (s *Service) Lost(e *secgroup.Error, operations ...string) *Service {
+	s.lost = make(map[string]*secgroup.Error, len(operations))
+	for _, name := range operations {
+		s.lost[name] = e
+	}
+	return s
+}
+
+// worded returns what an operation answers to err.
+func (s *Service) worded(operation string, err error) error {
+	if e := s.lost[operation]; e != nil && errors.Is(err, control.ErrContended) {
+		return e
+	}
+	return err
 }
 
 // Name returns the service's name in credential scopes.

@@ -119,10 +119,8 @@ func newThrottle(rates Rates, now func() time.Time) *throttle {
 	return &throttle{rates: rates, now: now, buckets: map[bucketOf]bucket{}}
 }
 
-// admits takes a token for a call of the operation, and reports whether there
-// was one.
-func (t *throttle) admits(c *Caller, action string) bool {
-	class := ClassOf(action)
+// admits takes a token of a class, and reports whether there was one.
+func (t *throttle) admits(c *Caller, class Class) bool {
 	rate := t.rates[class]
 	if rate == (Rate{}) {
 		return true

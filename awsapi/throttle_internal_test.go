@@ -15,7 +15,7 @@ func TestThrottle(t *testing.T) {
 	elsewhere := Caller{Account: "1", Region: "s"}
 	take := func(c Caller, action string, n int) (admitted int) {
 		for range n {
-			if limit.admits(&c, action) {
+			if limit.admits(&c, ClassOf(action)) {
 				admitted++
 			}
 		}

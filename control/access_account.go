@@ -39,6 +39,26 @@ func (s *Service) CreateAccount(ctx context.Context, id string) (*secgroup.Accou
 	return a, err
 }
 
+// SuspendAccount takes an account out of use, or back into it. While it is out of
+// use its calls are refused; its instances and rules stay as they are.
+func (s *Service) SuspendAccount(ctx context.Context, id string, suspended bool) error {
+	return s.write(ctx, installation, func(tx *model.Tx) error {
+		if err := findAccount(tx.Snapshot, id); err != nil {
+			return err
+		}
+		a := *tx.Accounts.Get(id)
+		a.Suspended = suspended
+		tx.Accounts.Put(&a)
+		return nil
+	})
+}
+
+// Suspended reports whether an account is out of use.
+func (s *Service) Suspended(account string) bool {
+	a := s.Read().Accounts.Get(account)
+	return a != nil && a.Suspended
+}
+
 // putAdministrator makes sure that an account has the administrator's policy.
 func (s *Service) putAdministrator(tx *model.Tx, account string) {
 	if tx.Policies.Get(model.PrincipalID(account, AdministratorPolicy)) == nil {

@@ -180,7 +180,7 @@ func TestAHostThatMakesNothingStopsTheFleet(t *testing.T) {
 // opened opens a session as the gateway does.
 func (f *fleets) opened(user string) (*Stream, error) {
 	f.t.Helper()
-	u, err := f.CreateStreamingURL(f.Scope, "K", "F", user, time.Minute)
+	u, err := f.CreateStreamingURL(f.t.Context(), f.Scope, "K", "F", user, time.Minute)
 	f.must(err)
 	_, parameters, _ := strings.Cut(u.URL, "parameters=")
 	return f.OpenStream(f.t.Context(), parameters)

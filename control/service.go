@@ -5,7 +5,6 @@ package control
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -181,6 +180,10 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
+// ErrContended is a change that lost to those of other servers each time that it
+// was tried. Nothing of it is done.
+var ErrContended = secgroup.Errorf("Unavailable", "Changes by way of other servers came first each time. Try again.")
+
 var errStopping = secgroup.Errorf("Unavailable", "The server is stopping.")
 
 func (r *request) finish(err error) { r.err = err; close(r.done) }
@@ -210,7 +213,7 @@ func (s *Service) commit(ctx context.Context, batch []*request) {
 		return
 	}
 	for _, r := range batch {
-		r.finish(fmt.Errorf("commit: lost to other servers %d times", retries))
+		r.finish(ErrContended)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -39,7 +40,7 @@ type StreamingURL struct {
 // (docs/spec/appstream.md section 7).
 //
 // Errors: ResourceNotFoundException, ResourceNotAvailableException.
-func (s *Service) CreateStreamingURL(scope secgroup.Scope, stack, fleet, user string, validity time.Duration) (*StreamingURL, error) {
+func (s *Service) CreateStreamingURL(ctx context.Context, scope secgroup.Scope, stack, fleet, user string, validity time.Duration) (*StreamingURL, error) {
 	snap := s.Read()
 	k, err := stackNamed(snap, scope, stack)
 	if err != nil {
@@ -54,13 +55,13 @@ func (s *Service) CreateStreamingURL(scope secgroup.Scope, stack, fleet, user st
 	case f.State != secgroup.FleetRunning:
 		return nil, secgroup.Errorf(streamNotAvailable, "Fleet %s is %s. It must be RUNNING to stream.", fleet, f.State)
 	}
-	return s.letIn(pass{Scope: scope, Kind: secgroup.FleetKind, Name: fleet, Stack: stack, User: user}, validity)
+	return s.letIn(ctx, pass{Scope: scope, Kind: secgroup.FleetKind, Name: fleet, Stack: stack, User: user}, validity)
 }
 
 // CreateBuilderURL lets its holder into a running builder.
 //
 // Errors: ResourceNotFoundException, OperationNotPermittedException.
-func (s *Service) CreateBuilderURL(scope secgroup.Scope, kind secgroup.StreamingKind, name string, validity time.Duration) (*StreamingURL, error) {
+func (s *Service) CreateBuilderURL(ctx context.Context, scope secgroup.Scope, kind secgroup.StreamingKind, name string, validity time.Duration) (*StreamingURL, error) {
 	b, err := builderNamed(s.Read(), scope, kind, name)
 	if err != nil {
 		return nil, err
@@ -68,16 +69,19 @@ func (s *Service) CreateBuilderURL(scope secgroup.Scope, kind secgroup.Streaming
 	if b.State != secgroup.BuilderRunning {
 		return nil, mustBe(b, secgroup.BuilderRunning)
 	}
-	return s.letIn(pass{Scope: scope, Kind: kind, Name: name}, validity)
+	return s.letIn(ctx, pass{Scope: scope, Kind: kind, Name: name}, validity)
 }
 
-func (s *Service) letIn(p pass, validity time.Duration) (*StreamingURL, error) {
-	gateway := ""
-	if s.gateway != nil {
-		gateway = s.gateway()
-	}
-	if gateway == "" {
-		return nil, fmt.Errorf("make a streaming URL: the streaming gateway is not there yet")
+// The gateway comes with the first streaming instance, which may be faster.
+const (
+	gatewayWait = 10 * time.Second
+	gatewayLook = 20 * time.Millisecond
+)
+
+func (s *Service) letIn(ctx context.Context, p pass, validity time.Duration) (*StreamingURL, error) {
+	gateway, err := s.awaitGateway(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("make a streaming URL: %w", err)
 	}
 	p.Expires = s.now().Add(validity).UTC().Truncate(time.Second)
 	plain, err := json.Marshal(p)
@@ -86,6 +90,23 @@ func (s *Service) letIn(p pass, validity time.Duration) (*StreamingURL, error) {
 	}
 	sealed := base64.RawURLEncoding.EncodeToString(s.seal.Close(passPurpose, plain))
 	return &StreamingURL{"http://" + gateway + "/authenticate?parameters=" + sealed, p.Expires}, nil
+}
+
+// awaitGateway returns where users reach the gateway.
+func (s *Service) awaitGateway(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, gatewayWait)
+	defer cancel()
+	for s.gateway != nil {
+		if at := s.gateway(); at != "" {
+			return at, nil
+		}
+		select {
+		case <-time.After(gatewayLook):
+		case <-ctx.Done():
+			return "", fmt.Errorf("the streaming gateway is not there: %w", context.Cause(ctx))
+		}
+	}
+	return "", errors.New("this installation has no streaming gateway")
 }
 
 // Stream is what the gateway connects a user to.

@@ -39,8 +39,9 @@ type Config struct {
 type Netns struct {
 	cfg Config
 
-	mu   sync.Mutex
-	busy map[string]*turn // by instance id, while somebody holds or awaits it
+	mu      sync.Mutex
+	busy    map[string]*turn    // by instance id, while somebody holds or awaits it
+	watched map[string]struct{} // instances whose program this process will see end
 }
 
 type turn struct {
@@ -58,7 +59,7 @@ func NewNetns(cfg Config) *Netns {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Netns{cfg: cfg, busy: map[string]*turn{}}
+	return &Netns{cfg: cfg, busy: map[string]*turn{}, watched: map[string]struct{}{}}
 }
 
 // Attach puts programs on the host's end of an interface. It returns nil only

@@ -4,7 +4,9 @@ package instance
 
 import (
 	"slices"
+	"syscall"
 	"testing"
+	"time"
 )
 
 func TestAProgramRunsOnceAndAsLongAsItsInstance(t *testing.T) {
@@ -33,5 +35,46 @@ func TestAProgramRunsOnceAndAsLongAsItsInstance(t *testing.T) {
 	s.Program = []string{"no-such-program"}
 	if err := r.ensure(s); err == nil {
 		t.Error("an instance whose program cannot be started is there")
+	}
+}
+
+// The end of a program is told, whoever started it, and the next Ensure starts
+// another one.
+func TestTheEndOfAProgramIsTold(t *testing.T) {
+	r := newRig(t)
+	s := r.spec(4)
+	ended := make(chan struct{}, 10)
+	s.Program = []string{"sleep", "1005"}
+	tell := func() { ended <- struct{}{} }
+	for _, begin := range []struct {
+		what    string
+		restart bool // of the driver's process, while the program runs
+	}{{"its own", false}, {"an earlier process's", true}} {
+		if begin.restart { // it is started for somebody who is gone when it ends
+			s.Ended = nil
+			r.mustEnsure(s)
+			r.restart()
+		}
+		s.Ended = tell
+		r.mustEnsure(s)
+		r.mustEnsure(s)
+		programs := r.residents(s.ID)
+		if len(programs) != 1 {
+			t.Fatalf("%s program: %v, want one", begin.what, programs)
+		}
+		if err := syscall.Kill(programs[0], syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-ended:
+		case <-time.After(soon):
+			t.Fatalf("nobody says that %s program has ended", begin.what)
+		}
+	}
+	if err := r.destroy(s.ID); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(ended); n > 0 {
+		t.Errorf("%d ends are told twice", n)
 	}
 }

@@ -15,8 +15,9 @@ type Scope struct {
 
 // Account owns resources.
 type Account struct {
-	ID      string    `json:"id"` // 12 digits
-	Created time.Time `json:"created"`
+	ID        string    `json:"id"`                  // 12 digits
+	Suspended bool      `json:"suspended,omitempty"` // its calls are refused; what runs goes on
+	Created   time.Time `json:"created"`
 }
 
 // AccountRegion records that an account's default VPC of one Region has been

@@ -24,7 +24,13 @@ type Service struct {
 func New(c *control.Service) *awsapi.Service {
 	s := &Service{c}
 	return awsapi.NewService(appstreamtypes.Model, awsapi.JSON11, s.operations()...).Refuse(
-		secgroup.Errorf("OperationNotPermittedException", "Operation not supported by this installation."), others...)
+		secgroup.Errorf("OperationNotPermittedException", "Operation not supported by this installation."), others...).Looking(
+		secgroup.Errorf("RequestLimitExceededException", "The calls of EC2 that describe the account's network are throttled now. Try again."),
+		"CreateFleet", "UpdateFleet", "StartFleet", "CreateImageBuilder", "CreateAppBlockBuilder", "UpdateAppBlockBuilder", "StartAppBlockBuilder").Lost(
+		secgroup.Errorf("ConcurrentModificationException", "Another change of the same resource is in progress. Try again."),
+		"CreateFleet", "UpdateFleet", "StartFleet", "StopFleet", "DeleteFleet", "CreateImageBuilder", "StartImageBuilder", "StopImageBuilder",
+		"DeleteImageBuilder", "CreateAppBlockBuilder", "UpdateAppBlockBuilder", "StartAppBlockBuilder", "StopAppBlockBuilder",
+		"DeleteAppBlockBuilder", "CreateStack", "UpdateStack", "DeleteStack", "AssociateFleet", "DisassociateFleet", "DrainSessionInstance")
 }
 
 // operations returns everything that the installation offers.

@@ -34,8 +34,18 @@ var named = map[string]string{
 	"StopAppBlockBuilder": "app-block-builder", "DeleteAppBlockBuilder": "app-block-builder", "DescribeAppBlockBuilders": "app-block-builder",
 }
 
+// forActiveAccounts are the operations that a suspended account cannot call, by
+// the model's lists of errors (docs/spec/appstream.md section 2.3).
+var forActiveAccounts = []string{
+	"CreateFleet", "UpdateFleet", "StartFleet", "CreateImageBuilder", "StartImageBuilder", "CreateAppBlockBuilder", "UpdateAppBlockBuilder",
+	"StartAppBlockBuilder", "CreateStack", "UpdateStack", "AssociateFleet", "TagResource",
+}
+
 // Authorize implements awsapi.Authorizer.
 func (a *Authorizer) Authorize(_ context.Context, c *awsapi.Call, in any) error {
+	if slices.Contains(forActiveAccounts, c.Action) && a.control.Suspended(c.Account) {
+		return secgroup.Errorf("InvalidAccountStatusException", "The account %s is suspended.", c.Account)
+	}
 	scope, v := c.Scope(), reflect.ValueOf(in).Elem()
 	c.Resources = touched(scope, c.Action, v)
 	about := c.Circumstances()

@@ -33,8 +33,8 @@ func (s *Service) createStreamingURL(c *awsapi.Call, in *types.CreateStreamingUR
 	if err != nil {
 		return nil, err
 	}
-	return func(context.Context) (*types.CreateStreamingURLResult, error) {
-		u, err := s.control.CreateStreamingURL(c.Scope(), *in.StackName, *in.FleetName, *in.UserId, life)
+	return func(ctx context.Context) (*types.CreateStreamingURLResult, error) {
+		u, err := s.control.CreateStreamingURL(ctx, c.Scope(), *in.StackName, *in.FleetName, *in.UserId, life)
 		if err != nil {
 			return nil, err
 		}
@@ -47,8 +47,8 @@ func (s *Service) createImageBuilderURL(c *awsapi.Call, in *types.CreateImageBui
 	if err != nil {
 		return nil, err
 	}
-	return func(context.Context) (*types.CreateImageBuilderStreamingURLResult, error) {
-		u, err := s.control.CreateBuilderURL(c.Scope(), imageBuilder, *in.Name, life)
+	return func(ctx context.Context) (*types.CreateImageBuilderStreamingURLResult, error) {
+		u, err := s.control.CreateBuilderURL(ctx, c.Scope(), imageBuilder, *in.Name, life)
 		if err != nil {
 			return nil, err
 		}

@@ -22,6 +22,9 @@ func NewAuthorizer(c *control.Service) *Authorizer { return &Authorizer{c} }
 
 // Authorize implements awsapi.Authorizer.
 func (a *Authorizer) Authorize(_ context.Context, c *awsapi.Call, in any) error {
+	if a.control.Suspended(c.Account) {
+		return secgroup.Errorf("Blocked", "This account is currently blocked.")
+	}
 	scope := c.Scope()
 	about := c.Circumstances()
 	about.Add("ec2:Region", c.Region)

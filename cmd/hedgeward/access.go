@@ -33,7 +33,9 @@ func accessCommand(st *state) *cobra.Command {
 	}
 	group("account", "Owners of resources, apart from each other in everything",
 		a.command("create [ID]", "Make an account; the id is 12 digits, picked if not given", 0, 1, &a.order.Name),
-		a.command("list", "List the accounts", 0, 0))
+		a.command("list", "List the accounts", 0, 0),
+		a.command("suspend ID", "Refuse every call of an account; what it has stays", 1, 1, &a.order.Name),
+		a.command("resume ID", "Let a suspended account call again", 1, 1, &a.order.Name))
 	group("user", "Who signs calls",
 		a.policies(a.command("create NAME", "Make a user", 1, 1, &a.order.Name)),
 		a.command("list", "List the users", 0, 0),

@@ -61,6 +61,12 @@ var accessVerbs = map[string]func(context.Context, *control.Service, accessOrder
 		return c.CreateAccount(ctx, o.Name)
 	},
 	"account list": func(_ context.Context, c *control.Service, _ accessOrder) (any, error) { return c.Accounts(), nil },
+	"account suspend": func(ctx context.Context, c *control.Service, o accessOrder) (any, error) {
+		return nil, c.SuspendAccount(ctx, o.Name, true)
+	},
+	"account resume": func(ctx context.Context, c *control.Service, o accessOrder) (any, error) {
+		return nil, c.SuspendAccount(ctx, o.Name, false)
+	},
 	"user create": func(ctx context.Context, c *control.Service, o accessOrder) (any, error) {
 		return c.CreateUser(ctx, o.Account, o.Name, o.Policies)
 	},

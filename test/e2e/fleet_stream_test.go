@@ -216,16 +216,19 @@ func TestPixelsAreNotAffected(t *testing.T) {
 	f.expire(v)
 }
 
+// reconnectTo speaks to the server that has come after the one of before.
+func (f *studio) reconnectTo(region string) {
+	f.reconnect()
+	f.as = appstream.NewFromConfig(f.s.API.Config, func(o *appstream.Options) { o.Region = region })
+}
+
 // TestStreamsOutliveTheServer is case D18, and of section 10 that transitions are
 // resumed: the process is killed in the middle of a session and of a start.
 func TestStreamsOutliveTheServer(t *testing.T) {
 	t.Parallel()
 	s := rig.New(t)
 	f := newStudioOn(t, s, "us-east-1", "kill")
-	reconnect := func(f *studio) {
-		f.reconnect()
-		f.as = appstream.NewFromConfig(s.API.Config, func(o *appstream.Options) { o.Region = "us-east-1" })
-	}
+	reconnect := func(f *studio) { f.reconnectTo("us-east-1") }
 	g1, srv := f.bare("g1"), f.group("srv")
 	f.allow(srv, permission("tcp", 1, 65535, "10.50.0.0/16"))
 	f.allowEgress(g1, permission("tcp", 443, 443, srv))

@@ -133,9 +133,9 @@ class Fleets(Studio):
     def test_refusals(self):
         """AS-G07: each exception of section 2.3 that can be brought about, per
         operation. studio.py sees that the model has it, with status 400 and a
-        message. The service never answers InvalidAccountStatus,
-        RequestLimitExceeded and ConcurrentModification: accounts are not
-        suspended, and calls that meet wait for each other."""
+        message. InvalidAccountStatus, RequestLimitExceeded and
+        ConcurrentModification are no call's own doing: fleet_refused_test.go in
+        test/e2e and package awsapi have them."""
         group = self.group("g1")
         role = "arn:aws:iam::123456789012:role/none"
         appstream.create_fleet(**self.asked())
