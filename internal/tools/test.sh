@@ -18,7 +18,5 @@ internal/tools/fresh.sh
 # C compiler; everything else is built without one.
 go test -race -count=1 -timeout 10m ./internal/clock/ ./store/ ./model/ ./control/ ./feed/... ./agent/
 
-# What whole-system tests drive is the program a user gets.
-mkdir -p bin
-go build -trimpath -o bin/hedgeward ./cmd/hedgeward
+# Whole-system tests build the programs that they drive.
 go test -count=1 -timeout 15m ./...

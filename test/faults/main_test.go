@@ -26,7 +26,7 @@ func run(m *testing.M) int {
 	for program, source := range map[string]string{
 		"hedgeward": "../../cmd/hedgeward", "etcdmember": "./etcdmember",
 	} {
-		build := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(bin, program), source)
+		build := exec.Command("go", "build", "-o", filepath.Join(bin, program), source)
 		build.Stderr = os.Stderr
 		if err := build.Run(); err != nil {
 			fmt.Fprintf(os.Stderr, "build %s: %v\n", program, err)

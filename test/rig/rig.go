@@ -55,7 +55,7 @@ func Main(m *testing.M, parallel int) int {
 		return fail(err)
 	}
 	program = filepath.Join(dir, "hedgeward")
-	build := exec.Command("go", "build", "-trimpath", "-o", program, "../../cmd/hedgeward")
+	build := exec.Command("go", "build", "-o", program, "../../cmd/hedgeward")
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
 		return fail(fmt.Errorf("build hedgeward: %w", err))
