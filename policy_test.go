@@ -69,7 +69,7 @@ var rooms = map[string]room{
 	"awsapi/appstream": {rank: 65, why: "wire types to control and back"},
 	"awsapi":           {rank: 63, why: "the listener: signature, service, operation; services plug into it"},
 
-	"cmd/hedgeward": {rank: 70, uses: []string{"github.com/spf13/cobra", "github.com/aws/aws-sdk-go-v2", "golang.org/x/sys", "golang.org/x/sync"}, why: "puts the parts together; demo drives the public API as a client"},
+	"cmd/hedgeward": {rank: 70, uses: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/aws/aws-sdk-go-v2", "golang.org/x/sys", "golang.org/x/sync"}, why: "puts the parts together; demo drives the public API as a client"},
 
 	"internal/gen/apigen": {rank: 70, own: []string{}, why: "generator of the wire types; a program, imported by nobody"},
 	"internal/gen/opsgen": {rank: 70, own: []string{"awsapi", "awsapi/appstream", "awsapi/ec2", "awsapi/sts"}, why: "writes docs/operations.md; a program, imported by nobody"},
@@ -120,9 +120,11 @@ var modules = map[string]string{
 	"github.com/gopacket/gopacket":                   "independent encoder and decoder of packets, in tests",
 	"github.com/prometheus/client_golang":            "metrics and their format",
 	"github.com/spf13/cobra":                         "subcommands, flags and their help",
+	"github.com/spf13/pflag":                         "the flags of cobra: the environment sets those that are left out",
 	"github.com/tidwall/btree":                       "ordered tables with constant-time copies: the model's snapshots",
 	"github.com/vishvananda/netlink":                 "links, addresses, routes, neighbours",
 	"github.com/vishvananda/netns":                   "named network namespaces",
+	"go.etcd.io/etcd/api/v3":                         "the error codes of etcd",
 	"go.etcd.io/etcd/client/v3":                      "the one client, embedded or external",
 	"go.etcd.io/etcd/server/v3":                      "etcd inside the process",
 	"go.uber.org/zap":                                "etcd's logger, to be silenced or handed on",

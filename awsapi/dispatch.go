@@ -18,6 +18,7 @@ import (
 
 	"github.com/hedgeward/hedgeward/awsapi/query"
 	"github.com/hedgeward/hedgeward/awsapi/wire"
+	"github.com/hedgeward/hedgeward/control"
 	"github.com/hedgeward/hedgeward/secgroup"
 )
 
@@ -96,6 +97,12 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, a *answer) (*wire
 	if refused != nil {
 		return nil, nil, refused
 	}
+	if s.Fresh != nil {
+		if err := s.Fresh(r.Context()); err != nil {
+			a.service = s.guess(r, body, "")
+			return nil, nil, a.refuse(err)
+		}
+	}
 	service, caller, unsigned := s.authenticate(r, body)
 	a.service, a.Caller, a.Service = service, caller, service.Name()
 	if unsigned != nil {
@@ -105,13 +112,21 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, a *answer) (*wire
 	}
 	op, out, err := s.call(r, a, body)
 	if err != nil {
-		e := new(secgroup.Error)
-		if !errors.As(err, &e) {
-			a.detail, e = err.Error(), internalError
-		}
-		return nil, nil, &refusal{service.protocol.status(e.Code), e.Code, e.Message}
+		return nil, nil, a.refuse(err)
 	}
 	return op, out, nil
+}
+
+// refuse words an error for the client. What it says beyond that is for the log.
+func (a *answer) refuse(err error) *refusal {
+	e := new(secgroup.Error)
+	if !errors.As(err, &e) {
+		e = internalError
+	}
+	if error(e) != err {
+		a.detail = err.Error()
+	}
+	return &refusal{a.service.protocol.status(e.Code), e.Code, e.Message}
 }
 
 // call finds and runs the operation. A panic on the way becomes an error.
@@ -159,7 +174,7 @@ func (s *Server) call(r *http.Request, a *answer, body []byte) (op *wire.Operati
 	if offered.isDryRun(in) {
 		return nil, nil, secgroup.Errorf("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
 	}
-	out, err = run(r.Context())
+	out, err = run(control.WithRequest(r.Context(), a.RequestID))
 	return op, out, service.worded(op.Name, err)
 }
 

@@ -64,17 +64,21 @@ type AllowAll struct{}
 // Authorize implements Authorizer.
 func (AllowAll) Authorize(context.Context, *Call, any) error { return nil }
 
-// Config is what a Server works with. Every field but Sessions, Audit, Called,
-// Throttle and Window must be set.
+// Config is what a Server works with. Every field but Fresh, Sessions, Audit,
+// Called, Throttle and Window must be set.
 type Config struct {
 	Services    []*Service
 	Credentials Credentials
 	Sessions    Sessions // nil: there are none
-	Authorizer  Authorizer
-	Regions     func(region string) bool // reports whether the installation has the Region
-	Now         func() time.Time         // against which signatures are held
-	Log         *slog.Logger             // one record per request
-	Audit       Auditor                  // nil: nothing is kept
+	// Fresh returns once all that is read holds what was answered before the call,
+	// by this server or another; the error is one for clients. It comes before
+	// authentication, because keys change too. nil: there is no other server.
+	Fresh      func(context.Context) error
+	Authorizer Authorizer
+	Regions    func(region string) bool // reports whether the installation has the Region
+	Now        func() time.Time         // against which signatures are held
+	Log        *slog.Logger             // one record per request
+	Audit      Auditor                  // nil: nothing is kept
 	// Called is told of every answered call; operation is empty if it is none of
 	// the service's. nil: nobody is.
 	Called   func(service, operation, code string, took time.Duration)

@@ -34,7 +34,7 @@ func (s *Service) opened(k *secgroup.AccessKey) (*secgroup.AccessKey, error) {
 	}
 	plain, err := s.seal.Open(keyPurpose+k.ID, k.Sealed)
 	if err != nil {
-		return nil, fmt.Errorf("open the secret of access key %s: %w; put back the key file (secret.key) that the store was used with", k.ID, err)
+		return nil, fmt.Errorf("open the secret of access key %s: %w; use the key file (secret.key) that the store was used with, the same on every server", k.ID, err)
 	}
 	open := *k
 	open.Secret = string(plain)

@@ -29,6 +29,11 @@ func (s *Service) Bootstrap(ctx context.Context) (key *secgroup.AccessKey, creat
 	err = s.write(ctx, installation, func(tx *model.Tx) error {
 		s.sealPlain(tx)
 		numberVPCs(tx)
+		for k := range tx.AccessKeys.All() { // with another key file than the others', nothing is right
+			if _, err := s.opened(k); err != nil {
+				return err
+			}
+		}
 		if key, created = firstKey(tx.Snapshot), false; key != nil {
 			s.putFirstUser(tx, key.Account, key.UserID)
 			key, err = s.opened(key)

@@ -4,7 +4,6 @@ package control
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -108,142 +107,27 @@ func New(s *store.Store, m *model.Model, cfg Config) *Service {
 // Config.RequirePeers. Callers refuse it with what else is wrong with its form.
 func (s *Service) RequiresPeers() bool { return s.requirePeers }
 
-// Read returns a snapshot that holds every answered write.
+// Read returns a snapshot that holds every write that this server answered, and
+// since Fresh every one that any server answered.
 func (s *Service) Read() *model.Snapshot { return s.model.Snapshot() }
 
-const (
-	queued   = 1024 // operations that wait for the committer
-	maxBatch = 256  // operations in one commit
-	retries  = 100  // conflicts with other servers before a batch gives up
-)
-
-// request is one operation that waits for the committer.
-type request struct {
-	ctx  context.Context
-	edit func(*model.Tx) error
-	err  error         // valid once done is closed
-	done chan struct{} // closed when the outcome is durable and visible
-}
-
-// write runs edit as a transaction of scope. When it returns nil, the changes
-// are durable and every later read sees them; otherwise nothing changed. edit
-// may run more than once and must depend on its Tx alone.
+// Fresh returns once Read holds every write that was answered before the call, by
+// whichever server. Callers ask before they look at anything of a call, the
+// caller's access key included. It costs nothing where no other server writes.
 //
-// All operations of this process go through one committer: it runs whatever is
-// waiting, one after the other, on one transaction and commits that once, so
-// operations never conflict with each other and share the cost of the disk.
-func (s *Service) write(ctx context.Context, scope secgroup.Scope, edit func(*model.Tx) error) error {
-	r := &request{ctx: ctx, done: make(chan struct{})}
-	r.edit = func(tx *model.Tx) error {
-		tx.Guard(model.ScopeID(scope))
-		return edit(tx)
-	}
-	select {
-	case s.queue <- r:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-s.stopped:
-		return errStopping
-	}
-	select {
-	case <-r.done: // the committer answers even when ctx ends: the outcome must be known
-		return r.err
-	case <-s.stopped:
-	}
-	select {
-	case <-r.done:
-		return r.err
-	default:
-		return errStopping // it came after the last batch
-	}
-}
-
-// Run commits operations until ctx ends, and returns its cause. Call it once.
-func (s *Service) Run(ctx context.Context) error {
-	defer close(s.stopped)
-	for {
-		select {
-		case r := <-s.queue:
-			batch := []*request{r}
-			for more := true; more && len(batch) < maxBatch; {
-				select {
-				case r := <-s.queue:
-					batch = append(batch, r)
-				default:
-					more = false
-				}
-			}
-			s.commit(ctx, batch)
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-}
-
-// ErrContended is a change that lost to those of other servers each time that it
-// was tried. Nothing of it is done.
-var ErrContended = secgroup.Errorf("Unavailable", "Changes by way of other servers came first each time. Try again.")
-
-var errStopping = secgroup.Errorf("Unavailable", "The server is stopping.")
-
-func (r *request) finish(err error) { r.err = err; close(r.done) }
-
-// commit runs a batch on one transaction and answers every request in it.
-func (s *Service) commit(ctx context.Context, batch []*request) {
-	for range retries {
-		tx := s.model.Begin()
-		outcome := make([]error, len(batch))
-		for i, r := range batch {
-			if outcome[i] = context.Cause(r.ctx); outcome[i] == nil {
-				outcome[i] = tx.Nested(r.edit)
-			}
-		}
-		err := s.persist(ctx, tx)
-		if errors.Is(err, store.ErrConflict) {
-			if err = s.catchUp(ctx); err == nil {
-				continue
-			}
-		}
-		for i, r := range batch {
-			if outcome[i] == nil {
-				outcome[i] = err
-			}
-			r.finish(outcome[i])
-		}
-		return
-	}
-	for _, r := range batch {
-		r.finish(ErrContended)
-	}
-}
-
-// persist makes the transaction durable and waits until reads see it.
-func (s *Service) persist(ctx context.Context, tx *model.Tx) error {
-	if !tx.Changed() {
+// Errors: ServiceUnavailable when the store does not answer for a while.
+func (s *Service) Fresh(ctx context.Context) error {
+	if !s.store.Shared() {
 		return nil
 	}
-	guards, writes, err := tx.Commit()
-	if err != nil {
-		return err
+	ctx, cancel := context.WithTimeout(ctx, freshWithin)
+	defer cancel()
+	if err := s.model.CatchUp(ctx); err != nil {
+		return away(err)
 	}
-	revision, err := s.store.Commit(ctx, guards, writes)
-	if err != nil {
-		if !errors.Is(err, store.ErrConflict) {
-			// It may have been written all the same: the next reader must know.
-			err = errors.Join(err, s.catchUp(ctx))
-		}
-		return err
-	}
-	_, err = s.model.Await(ctx, revision)
-	return err
+	return nil
 }
 
-// catchUp waits until the model has seen everything that is in the store.
-func (s *Service) catchUp(ctx context.Context) error {
-	revision, err := s.store.Revision(ctx)
-	if err != nil {
-		return err
-	}
-	_, err = s.model.Await(ctx, revision)
-	return err
-}
+// Ready returns nil when operations can be answered: the store answers, and the
+// model holds everything that is in it.
+func (s *Service) Ready(ctx context.Context) error { return s.model.CatchUp(ctx) }

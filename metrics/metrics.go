@@ -15,10 +15,10 @@ import (
 	"github.com/hedgeward/hedgeward/flow"
 )
 
-// Sources is what is asked at every scrape. All fields must be set, and all may
-// be called at any time.
+// Sources is what is asked at every scrape, at any time.
 type Sources struct {
-	Stored     func() int64 // newest revision of the store that this process has seen
+	Stored func() int64 // newest revision of the store that this process has seen
+	// Of the host that this process enforces; both nil: it enforces none.
 	Agent      func() agent.Status
 	Interfaces func() ([]datapath.InterfaceStatus, error)
 }
@@ -42,8 +42,14 @@ func New(s Sources) *Metrics {
 			Help: "Time from a call's arrival to its answer, by service, operation (empty: none that is served) and code (ok, or the error's).",
 		}, []string{"service", "operation", "code"}),
 	}
-	m.registry.MustRegister(m.calls, &host{s},
+	m.registry.MustRegister(m.calls,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "hedgeward_store_revision", Help: "Newest revision of the store that this process has seen.",
+		}, func() float64 { return float64(s.Stored()) }),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if s.Agent != nil {
+		m.registry.MustRegister(&host{s})
+	}
 	return m
 }
 
@@ -62,8 +68,6 @@ func (m *Metrics) Handler() http.Handler {
 type host struct{ Sources }
 
 var (
-	stored = prometheus.NewDesc("hedgeward_store_revision",
-		"Newest revision of the store that this process has seen.", nil, nil)
 	enforced = prometheus.NewDesc("hedgeward_enforced_revision",
 		"Revision of the store that this host has in force.", nil, nil)
 	faults = prometheus.NewDesc("hedgeward_faults",
@@ -82,7 +86,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (h *host) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{stored, enforced, faults, interfaces, flows, allowance, exceeded, packets} {
+	for _, d := range []*prometheus.Desc{enforced, faults, interfaces, flows, allowance, exceeded, packets} {
 		to <- d
 	}
 }
@@ -93,7 +97,6 @@ func (h *host) Collect(to chan<- prometheus.Metric) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	wanted := h.Agent()
-	gauge(stored, float64(h.Stored()))
 	gauge(enforced, float64(wanted.Revision))
 	gauge(faults, float64(len(wanted.Faults)))
 	all, err := h.Interfaces()

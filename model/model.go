@@ -22,14 +22,17 @@ type Model struct {
 	current *Snapshot
 	moved   chan struct{} // closed and replaced whenever current is
 	own     *Tx           // the last one that was handed to the store; nil for none
+	handed  map[string]Fate
 	subs    map[*Subscription]struct{}
+
+	questions questions
 }
 
 // Open reads the whole store. Run keeps the model up to date from there.
 //
 // Errors: the store is unreadable, or was written by a newer version.
 func Open(ctx context.Context, s *store.Store, log *slog.Logger) (*Model, error) {
-	m := &Model{store: s, log: log, moved: make(chan struct{}), subs: map[*Subscription]struct{}{}}
+	m := &Model{store: s, log: log, moved: make(chan struct{}), handed: map[string]Fate{}, subs: map[*Subscription]struct{}{}}
 	if err := m.checkSchema(ctx); err != nil {
 		return nil, err
 	}
@@ -55,25 +58,32 @@ func (m *Model) checkSchema(ctx context.Context) error {
 	return nil
 }
 
-// Run follows the store until ctx ends, and returns its cause. When the store
-// can no longer tell what changed (it compacted its history), Run reads it anew.
+// Run follows the store until ctx ends, and returns its cause. While the store is
+// away, reads go on from memory. When the store can no longer tell what changed
+// (it compacted its history), Run reads it anew.
 func (m *Model) Run(ctx context.Context) error {
 	for {
 		err := m.store.Watch(ctx, root, m.Snapshot().Revision+1, m.apply)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		m.log.Warn("reading the store anew", "because", err)
-		if err := m.reload(ctx); err != nil {
-			m.log.Error("cannot read the store", "error", err)
-			select {
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			case <-time.After(time.Second): // the store is away; reads go on from memory
+		m.log.Warn("following the store again", "revision", m.Snapshot().Revision, "because", err)
+		if !errors.Is(err, store.ErrAway) {
+			if err = m.reload(ctx); err == nil {
+				continue
 			}
+			m.log.Error("cannot read the store", "error", err)
+		}
+		select {
+		case <-time.After(followAgain):
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	}
 }
+
+// followAgain is the pause before a store that is away is tried again.
+const followAgain = 200 * time.Millisecond
 
 func (m *Model) reload(ctx context.Context) error {
 	entries, revision, err := m.store.Load(ctx, root)
@@ -87,6 +97,11 @@ func (m *Model) reload(ctx context.Context) error {
 	s.Revision = revision
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	for id, fate := range m.handed {
+		if fate == Absent {
+			m.handed[id] = Unknown
+		}
+	}
 	m.replace(s, nil)
 	return nil
 }
@@ -98,6 +113,7 @@ func (m *Model) apply(b store.Batch) error {
 	if tx := m.own; tx != nil && tx.base == m.current {
 		if s := tx.result(b); s != nil {
 			s.Revision = b.Revision
+			m.handed[tx.id] = Present
 			m.replace(s, tx.refs())
 			return nil
 		}
@@ -114,16 +130,9 @@ func (m *Model) apply(b store.Batch) error {
 		}
 	}
 	s.Revision = b.Revision
+	m.arrived(b)
 	m.replace(s, changed)
 	return nil
-}
-
-// expect keeps a Tx that is about to be committed: if the next commit is found
-// to be just that, its rows need not be read back from their stored form.
-func (m *Model) expect(tx *Tx) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.own = tx
 }
 
 // replace makes s current; a nil changed means that anything may have. The caller

@@ -133,8 +133,8 @@ func TestNestedKeepsNothingOfAFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 	guards, writes, err := tx.Commit()
-	if err != nil || len(guards) != 1 || len(writes) != 3 {
-		t.Errorf("commit has guards %v, %d writes, %v; want the outer guard and two groups with it", guards, len(writes), err)
+	if err != nil || len(guards) != 1 || len(writes) != 4 {
+		t.Errorf("commit has guards %v, %d writes, %v; want the outer guard, and with it two groups and the head", guards, len(writes), err)
 	}
 }
 

@@ -3,11 +3,7 @@
 package model
 
 import (
-	"bytes"
-	"fmt"
-	"maps"
 	"slices"
-	"strings"
 
 	"github.com/hedgeward/hedgeward/store"
 )
@@ -21,6 +17,9 @@ type Tx struct {
 	model   *Model
 	base    *Snapshot // that it was begun on
 	writes  []store.Write
+
+	requests []string // that it answers
+	id       string   // "" until Commit
 }
 
 // changes are what was put into the tables of one Tx.
@@ -63,7 +62,7 @@ func (tx *Tx) Guard(scope string) {
 
 // Nested runs f on tx and takes back what f changed if f fails.
 func (tx *Tx) Nested(f func(*Tx) error) error {
-	c, changed, guarded := tx.changes, len(tx.changes.log), len(tx.guarded)
+	c, changed, guarded, requests := tx.changes, len(tx.changes.log), len(tx.guarded), len(tx.requests)
 	err := f(tx)
 	if err == nil {
 		return nil
@@ -76,58 +75,19 @@ func (tx *Tx) Nested(f func(*Tx) error) error {
 			c.dirty[was.ref] = was.dirty
 		}
 	}
-	c.log, tx.guarded = c.log[:changed], tx.guarded[:guarded]
+	c.log, tx.guarded, tx.requests = c.log[:changed], tx.guarded[:guarded], tx.requests[:requests]
 	return err
 }
 
+// Answers notes a call that is answered with this Tx, "" for none.
+func (tx *Tx) Answers(request string) {
+	if request != "" {
+		tx.requests = append(tx.requests, request)
+	}
+}
+
+// Requests returns the calls that are answered with this Tx.
+func (tx *Tx) Requests() []string { return tx.requests }
+
 // Changed reports whether there is anything to commit.
 func (tx *Tx) Changed() bool { return len(tx.changes.dirty) > 0 }
-
-// Commit returns what control hands to the store: the guards with the revisions
-// this Tx was built on, and the changed rows in their stored form, in the order
-// of their keys. The Tx cannot be written any more: the model takes its rows over
-// as they are when the store reports just these writes.
-func (tx *Tx) Commit() ([]store.Guard, []store.Write, error) {
-	dirty := tx.changes.dirty
-	if len(dirty) > 0 && len(tx.guarded) == 0 {
-		return nil, nil, fmt.Errorf("commit %d changes: no guard", len(dirty))
-	}
-	var guards []store.Guard
-	writes := make([]store.Write, 0, len(tx.guarded)+len(dirty))
-	for _, scope := range slices.Sorted(slices.Values(tx.guarded)) {
-		key := Ref{scopes, scope}.key()
-		revision, _ := tx.guards.Get(scope)
-		guards = append(guards, store.Guard{Key: key, Revision: revision})
-		writes = append(writes, store.Write{Key: key, Value: []byte{}})
-	}
-	for ref, row := range dirty {
-		value, err := encode(row)
-		if err != nil {
-			return nil, nil, fmt.Errorf("encode %s %s: %w", ref.Kind, ref.ID, err)
-		}
-		writes = append(writes, store.Write{Key: ref.key(), Value: value})
-	}
-	slices.SortFunc(writes, func(a, b store.Write) int { return strings.Compare(a.Key, b.Key) })
-	for _, t := range tx.tables() {
-		t.freeze()
-	}
-	tx.writes = writes
-	tx.model.expect(tx)
-	return guards, writes, nil
-}
-
-// result returns the snapshot that a commit made if it is this Tx's own, nil if
-// it is another's.
-func (tx *Tx) result(b store.Batch) *Snapshot {
-	same := func(e store.Entry, w store.Write) bool { return e.Key == w.Key && bytes.Equal(e.Value, w.Value) }
-	if !slices.EqualFunc(b.Entries, tx.writes, same) {
-		return nil
-	}
-	for _, scope := range tx.guarded {
-		tx.guards.Set(scope, b.Revision)
-	}
-	return tx.Snapshot
-}
-
-// refs returns the rows that the Tx changed.
-func (tx *Tx) refs() []Ref { return slices.Collect(maps.Keys(tx.changes.dirty)) }

@@ -4,14 +4,12 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
 	"time"
 
-	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
 	"go.uber.org/zap"
@@ -69,21 +67,6 @@ func Embedded(ctx context.Context, dir string) (*Store, error) {
 		return nil, fmt.Errorf("start the embedded store in %s: %w", dir, context.Cause(ctx))
 	}
 	return &Store{client: v3client.New(etcd.Server), server: closer(etcd.Close), failed: etcd.Err()}, nil
-}
-
-// Dial returns a Store on an etcd cluster that exists already.
-func Dial(ctx context.Context, endpoints []string) (*Store, error) {
-	client, err := clientv3.New(clientv3.Config{
-		Context: ctx, Endpoints: endpoints, DialTimeout: 5 * time.Second, Logger: zap.NewNop(),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("connect to etcd at %v: %w", endpoints, err)
-	}
-	s := &Store{client: client}
-	if _, err := s.Revision(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("connect to etcd at %v: %w", endpoints, err), client.Close())
-	}
-	return s, nil
 }
 
 // writable makes dir and proves that files can be made in it, because etcd

@@ -11,16 +11,16 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// ErrConflict reports that a guard of a commit no longer held: somebody else
-// wrote in between. Nothing was written.
-var ErrConflict = errors.New("store: another writer was first")
-
 // Store is a client of etcd. It is safe for concurrent use.
 type Store struct {
 	client *clientv3.Client
 	server io.Closer // nil for an external cluster
 	failed <-chan error
 }
+
+// Shared reports whether other processes may write to the store as well. An
+// embedded one is reached by this process alone.
+func (s *Store) Shared() bool { return s.server == nil }
 
 // Entry is one key with its value.
 type Entry struct {
@@ -51,8 +51,8 @@ type Batch struct {
 // Commit applies all writes if all guards hold, and returns the revision at
 // which it did. The writes are durable when it returns. A key may occur once.
 //
-// Errors: ErrConflict (nothing was written); any other error leaves the outcome
-// unknown until the revision is read again.
+// Errors: ErrConflict, ErrFull, ErrTooLarge (nothing was written); any other error
+// leaves the outcome unknown: the writes may be made even after it returned.
 func (s *Store) Commit(ctx context.Context, guards []Guard, writes []Write) (int64, error) {
 	cmps := make([]clientv3.Cmp, len(guards))
 	for i, g := range guards {
@@ -68,7 +68,7 @@ func (s *Store) Commit(ctx context.Context, guards []Guard, writes []Write) (int
 	}
 	resp, err := s.client.Txn(ctx).If(cmps...).Then(ops...).Commit()
 	if err != nil {
-		return 0, fmt.Errorf("commit %d writes: %w", len(writes), err)
+		return 0, fmt.Errorf("commit %d writes: %w", len(writes), known(err))
 	}
 	if !resp.Succeeded {
 		return 0, ErrConflict
@@ -89,8 +89,21 @@ func (s *Store) Load(ctx context.Context, prefix string) ([]Entry, int64, error)
 	return entries, resp.Header.Revision, nil
 }
 
-// Revision returns the store's newest revision, agreed by a majority: whoever
-// has seen it has seen every answered write.
+// Modified returns the revision at which a key was changed last, 0 if there is
+// none, agreed by a majority: it tells of every write that was answered before.
+func (s *Store) Modified(ctx context.Context, key string) (int64, error) {
+	resp, err := s.client.Get(ctx, key, clientv3.WithKeysOnly())
+	if err != nil {
+		return 0, fmt.Errorf("read %s: %w", key, err)
+	}
+	if len(resp.Kvs) == 0 {
+		return 0, nil
+	}
+	return resp.Kvs[0].ModRevision, nil
+}
+
+// Revision returns the store's newest revision, agreed by a majority. Others that
+// use the cluster move it too.
 func (s *Store) Revision(ctx context.Context) (int64, error) {
 	resp, err := s.client.Get(ctx, "\x00", clientv3.WithCountOnly())
 	if err != nil {
@@ -100,13 +113,18 @@ func (s *Store) Revision(ctx context.Context) (int64, error) {
 }
 
 // Watch calls apply for every commit under prefix from revision from on, in
-// order, each commit once and whole. It returns when ctx ends, when apply fails
-// or when the store can no longer tell (then the caller loads again).
+// order, each commit once and whole. It returns when ctx ends, when apply fails,
+// with ErrAway when the store does not answer (then the caller watches again from
+// where it is), with ErrCompacted when the store can no longer tell (then it loads
+// again).
 func (s *Store) Watch(ctx context.Context, prefix string, from int64, apply func(Batch) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	for resp := range s.client.Watch(clientv3.WithRequireLeader(ctx), prefix, clientv3.WithPrefix(), clientv3.WithRev(from)) {
 		if err := resp.Err(); err != nil {
+			if err = known(err); !errors.Is(err, ErrCompacted) {
+				err = fmt.Errorf("%w (%v)", ErrAway, err)
+			}
 			return fmt.Errorf("watch %s: %w", prefix, err)
 		}
 		for len(resp.Events) > 0 {
@@ -129,7 +147,7 @@ func (s *Store) Watch(ctx context.Context, prefix string, from int64, apply func
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	return fmt.Errorf("watch %s: the store ended the stream", prefix)
+	return fmt.Errorf("watch %s: %w", prefix, ErrAway)
 }
 
 // Failed yields the error with which an embedded server stopped by itself.

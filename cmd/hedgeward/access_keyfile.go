@@ -17,14 +17,13 @@ import (
 // the store has the secrets; without it nobody has.
 func (s *state) keyFile() string { return filepath.Join(s.dir, "secret.key") }
 
-// seal returns the seal of this installation. Its key is made with the state
-// folder and never changes. The caller holds the state's lock.
-func (s *state) seal() (*access.Seal, error) {
-	path := s.keyFile()
+// openSeal returns the seal whose key is in a file; missing makes the file if it
+// is not there.
+func openSeal(path string, missing func(path string) error) (*access.Seal, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := s.makeKeyFile(); err != nil {
-			return nil, fmt.Errorf("make the key file: %w; free space or choose another folder with --state", err)
+		if err := missing(path); err != nil {
+			return nil, err
 		}
 		info, err = os.Stat(path)
 	}
@@ -46,25 +45,28 @@ func (s *state) seal() (*access.Seal, error) {
 }
 
 // makeKeyFile puts a new key in place, whole and on the disk before anything is
-// sealed with it.
-func (s *state) makeKeyFile() error {
+// sealed with it. A file that is there stays.
+func makeKeyFile(path string) error {
 	key := make([]byte, access.KeySize)
 	rand.Read(key)
-	next := s.keyFile() + ".new"
+	next := path + ".new"
 	f, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err == nil {
+		_, err = f.Write(key)
+		err = errors.Join(err, f.Sync(), f.Close())
+	}
+	if err == nil {
+		err = errors.Join(os.Link(next, path), os.Remove(next))
+	}
+	var dir *os.File
+	if err == nil {
+		dir, err = os.Open(filepath.Dir(path))
+	}
+	if err == nil {
+		err = errors.Join(dir.Sync(), dir.Close())
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("make the key file: %w; free space or choose another place for it", err)
 	}
-	_, err = f.Write(key)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(next, s.keyFile()); err != nil {
-		return err
-	}
-	dir, err := os.Open(s.dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return nil
 }

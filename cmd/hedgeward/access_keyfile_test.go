@@ -10,7 +10,7 @@ import (
 
 func TestKeyFile(t *testing.T) {
 	st := &state{dir: t.TempDir()}
-	first, err := st.seal()
+	first, err := openSeal(st.keyFile(), makeKeyFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -19,7 +19,7 @@ func TestKeyFile(t *testing.T) {
 		t.Fatalf("%v, %v", info, err)
 	}
 	sealed := first.Close("test", []byte("secret"))
-	again, err := st.seal()
+	again, err := openSeal(st.keyFile(), makeKeyFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func TestKeyFile(t *testing.T) {
 	if err := os.Chmod(st.keyFile(), 0o640); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := st.seal(); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+	if _, err := openSeal(st.keyFile(), makeKeyFile); err == nil || !strings.Contains(err.Error(), "chmod 600") {
 		t.Errorf("readable for others: %v", err)
 	}
 	if err := os.WriteFile(st.keyFile(), []byte("short"), 0o600); err != nil {
@@ -38,7 +38,7 @@ func TestKeyFile(t *testing.T) {
 	if err := os.Chmod(st.keyFile(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := st.seal(); err == nil || !strings.Contains(err.Error(), "is damaged") {
+	if _, err := openSeal(st.keyFile(), makeKeyFile); err == nil || !strings.Contains(err.Error(), "is damaged") {
 		t.Errorf("damaged: %v", err)
 	}
 }

@@ -161,9 +161,6 @@ func flowsCutCommand(st *state) *cobra.Command {
 	return cmd
 }
 
-// CutFlows implements operator.
-func (in *installation) CutFlows(f datapath.Filter) (int, error) { return in.datapath.Cut(f) }
-
 func serveFlows(mux *http.ServeMux, op operator, answer func(http.ResponseWriter, any, error)) {
 	mux.HandleFunc("POST /flows/cut", func(w http.ResponseWriter, r *http.Request) {
 		f, err := queried(r.URL.Query())

@@ -8,19 +8,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
+	"os"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/hedgeward/hedgeward/agent"
-	"github.com/hedgeward/hedgeward/awsapi"
-	"github.com/hedgeward/hedgeward/awsapi/appstream"
-	"github.com/hedgeward/hedgeward/awsapi/ec2"
-	"github.com/hedgeward/hedgeward/awsapi/sts"
+	"github.com/hedgeward/hedgeward/access"
 	"github.com/hedgeward/hedgeward/control"
-	"github.com/hedgeward/hedgeward/datapath"
-	"github.com/hedgeward/hedgeward/feed/teller"
-	"github.com/hedgeward/hedgeward/instance"
 	"github.com/hedgeward/hedgeward/metrics"
 	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/secgroup"
@@ -28,190 +23,204 @@ import (
 )
 
 const (
-	host          = "local" // the one host of this installation
 	startTimeout  = 30 * time.Second
 	purgeEvery    = 5 * time.Minute
 	awaitEnforced = 30 * time.Second
 )
 
-// installation is everything that up runs in one process, wired together.
+// installation is what up and server have in common: a store, its model, the
+// operations on it, and those who call them. up adds the host that it runs on,
+// server the hosts that come to it.
 type installation struct {
-	st       *state
-	log      *slog.Logger
-	region   string
-	throttle awsapi.Rates
-	window   time.Duration
-	store    *store.Store
-	model    *model.Model
-	control  *control.Service
-	datapath *datapath.Datapath
-	agent    *agent.Agent
-	socket   net.Listener
-	scrapes  net.Listener // nil: none
-	key      *secgroup.AccessKey
+	serving
+	st      *state
+	log     *slog.Logger
+	store   *store.Store
+	model   *model.Model
+	control *control.Service
+	host    *localHost   // nil: instances run on other machines only
+	agents  *http.Server // with TLSConfig, for agents of other machines; nil: there are none
+	health  health
+	profile string              // URL of the API in the AWS profile
+	key     *secgroup.AccessKey // set before ready
+
+	socket  net.Listener
+	scrapes net.Listener // nil: none
+	joining net.Listener // of agents; nil: none
+
+	drain time.Duration // from being told to end until calls are no longer taken
 }
 
-// assemble opens everything and starts nothing. On an error what was opened is
-// closed again and what is in force in the kernel stays.
-func assemble(ctx context.Context, st *state, o upOptions, log *slog.Logger) (in *installation, err error) {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	if err := datapath.Check(); err != nil {
-		return nil, err
-	}
-	if err := checkPool(o.public); err != nil {
-		return nil, err
-	}
-	in = &installation{st: st, log: log, region: o.region, throttle: o.throttle, window: o.window}
+// task is something that runs until its context ends, and returns its cause.
+type task = func(context.Context) error
+
+// assemble puts the operations on a store, which close closes. It starts nothing.
+func assemble(ctx context.Context, st *state, o serving, s *store.Store, seal *access.Seal, log *slog.Logger) (in *installation, err error) {
+	in = &installation{serving: o, st: st, log: log, store: s}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, in.close())
 			in = nil
 		}
 	}()
-	if in.store, err = store.Embedded(ctx, st.store()); err != nil {
+	if err := checkPool(o.public); err != nil {
 		return in, err
 	}
-	if in.model, err = model.Open(ctx, in.store, log); err != nil {
+	if in.model, err = model.Open(ctx, s, log); err != nil {
 		return in, err
 	}
-	seal, err := st.seal()
-	if err != nil {
-		return in, err
-	}
-	in.control = control.New(in.store, in.model, control.Config{
+	in.control = control.New(s, in.model, control.Config{
 		Host: host, Log: log, Seal: seal,
 		Images: images(), Gateway: st.gatewayAddress, RequirePeers: o.requirePeers, PublicPool: o.public,
 	})
+	in.health.fresh = in.control.Ready
 	if _, served := in.control.Region(o.region); !served {
 		return in, fmt.Errorf("this installation does not serve Region %q; choose another with --region", o.region)
 	}
-	if in.datapath, err = datapath.Open(datapath.Config{Dir: st.pins(), Log: log}); err != nil {
-		return in, err
-	}
-	program, err := streamingPrograms(st)
-	if err != nil {
-		return in, err
-	}
-	in.agent, err = agent.New(agent.Config{
-		Datapath: in.datapath,
-		Driver:   ownInstances{instance.NewNetns(instance.Config{StateDir: st.dir, Log: log}), st},
-		Report:   in.control.ReportInstance,
-		Log:      log,
-		Program:  program,
-		Uplink:   uplink(o),
-	})
-	if err != nil {
+	if in.scrapes, err = listenFor("metrics", o.metrics); err != nil {
 		return in, err
 	}
 	in.socket, err = st.listenSocket()
 	return in, err
 }
 
+// listenFor opens an address that a flag names, nil for none.
+func listenFor(flag, address string) (net.Listener, error) {
+	if address == "" {
+		return nil, nil
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen at %s: %w; choose another address with --%s", address, err, flag)
+	}
+	return l, nil
+}
+
 // close lets go of everything; what is in force stays in force.
 func (in *installation) close() error {
 	var errs []error
-	errs = append(errs, closeMetrics(in.scrapes))
-	if in.socket != nil {
-		errs = append(errs, in.socket.Close())
+	for _, l := range []net.Listener{in.scrapes, in.health.l, in.joining, in.socket} {
+		if l == nil {
+			continue
+		}
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
 	}
-	if in.datapath != nil {
-		errs = append(errs, in.datapath.Close())
+	if in.host != nil {
+		errs = append(errs, in.host.datapath.Close())
 	}
-	if in.store != nil {
-		errs = append(errs, in.store.Close())
-	}
-	if err := errors.Join(errs...); err != nil && !errors.Is(err, net.ErrClosed) {
-		return err
-	}
-	return nil
+	return errors.Join(append(errs, in.store.Close())...)
 }
 
 // serve runs everything until ctx ends or something fails, and closes it. ready
 // is called once calls are answered. The API stops first, so that no call is cut
-// off half-way.
+// off half-way: once ctx has ended, readiness is withdrawn, then no more calls
+// are taken, then those under way are finished, then all else ends.
 func (in *installation) serve(ctx context.Context, api net.Listener, ready func()) (err error) {
 	defer func() { err = errors.Join(err, in.close()) }()
 	defer api.Close()
 	run, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stop(context.Canceled)
 	group, run := errgroup.WithContext(run)
-	group.Go(func() error { return in.model.Run(run) })
-	group.Go(func() error { return in.control.Run(run) })
-	group.Go(func() error { return teller.Run(run, in.model, host, in.agent.Apply) })
-	group.Go(func() error { return in.agent.Run(run) })
-	group.Go(func() error { return in.datapath.Run(run) })
-	group.Go(func() error { return serveSocket(run, in.socket, in) })
-	group.Go(func() error { return in.purge(run) })
-	group.Go(func() error { return in.control.RunFleets(run) })
 	counted := in.newMetrics()
-	if in.scrapes != nil {
-		group.Go(func() error { return serveMetrics(run, in.scrapes, counted.Handler()) })
+	for _, t := range in.tasks(counted) {
+		group.Go(func() error { return t(run) })
 	}
+	calls, end := context.WithCancelCause(run)
+	defer end(nil)
 	group.Go(func() error {
 		select {
-		case err := <-in.store.Failed():
-			return fmt.Errorf("the store stopped: %w", err)
+		case <-ctx.Done():
+			in.health.withdraw()
+			pause(run, in.drain)
+			end(context.Cause(ctx))
 		case <-run.Done():
-			return context.Cause(run)
 		}
+		return nil
 	})
 	group.Go(func() error {
-		err := in.answer(ctx, run, api, counted, ready)
+		err := in.answer(calls, api, counted, ready)
 		stop(err)
 		return err
 	})
 	return group.Wait()
 }
 
-// answer makes what a new installation is born with and serves the API until ctx
-// or run ends.
-func (in *installation) answer(ctx, run context.Context, api net.Listener, counted *metrics.Metrics, ready func()) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(run, func() { cancel(context.Cause(run)) })()
-	key, _, err := in.control.Bootstrap(ctx)
-	if err != nil {
-		return fmt.Errorf("make the first account: %w", err)
+// pause waits for d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
 	}
-	in.key = key
-	if err := in.control.EnsureRegion(ctx, secgroup.Scope{Account: key.Account, Region: in.region}); err != nil {
-		return fmt.Errorf("make the default VPC of %s: %w", in.region, err)
-	}
-	if err := in.st.writeProfile(key, "http://"+api.Addr().String(), in.region); err != nil {
-		return err
-	}
-	audit := in.st.audit(in.log)
-	defer audit.Close()
-	server, err := awsapi.New(awsapi.Config{
-		Audit:       audit,
-		Services:    []*awsapi.Service{ec2.New(in.control), sts.New(in.control), appstream.New(in.control)},
-		Credentials: credentials{in.control},
-		Sessions:    in.control,
-		Authorizer: awsapi.ByService{
-			"ec2":       ec2.NewAuthorizer(in.control),
-			"sts":       sts.Authorizer{},
-			"appstream": appstream.NewAuthorizer(in.control),
-		},
-		Regions: func(name string) bool { _, served := in.control.Region(name); return served },
-		Now:     time.Now,
-		Log:     in.log,
+}
 
-		Called:   counted.Called,
-		Throttle: in.throttle,
-		Window:   in.window,
-	})
-	if err != nil {
-		return err
+// tasks are what runs beside the API.
+func (in *installation) tasks(counted *metrics.Metrics) []task {
+	tasks := []task{in.model.Run, in.control.Run, in.untilStoreFails, in.electedTasks,
+		func(ctx context.Context) error { return serveSocket(ctx, in.socket, in, in.control.Fresh) }}
+	if in.scrapes != nil {
+		tasks = append(tasks, func(ctx context.Context) error {
+			mux := http.NewServeMux()
+			mux.Handle("GET /metrics", counted.Handler())
+			return serveHTTP(ctx, "metrics", in.scrapes, &http.Server{Handler: mux, WriteTimeout: time.Minute})
+		})
 	}
-	if _, err := in.Wait(ctx); err != nil {
-		return err
+	if in.health.l != nil {
+		tasks = append(tasks, func(ctx context.Context) error {
+			return serveHTTP(ctx, "health", in.health.l, &http.Server{Handler: in.health.handler(), WriteTimeout: time.Minute})
+		})
 	}
-	ready()
-	if err := server.Serve(ctx, api); err != nil {
-		return err
+	if in.agents != nil {
+		tasks = append(tasks, func(ctx context.Context) error { return serveHTTP(ctx, "agents", in.joining, in.agents) })
+	}
+	if in.host != nil {
+		tasks = append(tasks, in.host.tasks(in)...)
+	}
+	return tasks
+}
+
+// serveHTTP answers requests at l, with TLS if the server has a TLSConfig, until
+// ctx ends.
+func serveHTTP(ctx context.Context, what string, l net.Listener, srv *http.Server) error {
+	if srv.ReadHeaderTimeout == 0 {
+		srv.ReadHeaderTimeout = 5 * time.Second
+	}
+	defer context.AfterFunc(ctx, func() { srv.Close() })()
+	serve := srv.Serve
+	if srv.TLSConfig != nil {
+		serve = func(l net.Listener) error { return srv.ServeTLS(l, "", "") }
+	}
+	if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	return context.Cause(ctx)
+}
+
+// electedTasks runs what one server of an installation does for all, while this
+// one is elected. All of it acts by commits on what the store says.
+func (in *installation) electedTasks(ctx context.Context) error {
+	name, err := os.Hostname()
+	if err != nil {
+		name = "unnamed"
+	}
+	return in.store.Elected(ctx, "loops", fmt.Sprintf("%s/%d", name, os.Getpid()), func(ctx context.Context) error {
+		in.log.Info("elected to bring fleets in line and to forget what is over")
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() error { return in.control.RunFleets(ctx) })
+		group.Go(func() error { return in.purge(ctx) })
+		return group.Wait()
+	})
+}
+
+// untilStoreFails returns when an embedded store has stopped by itself.
+func (in *installation) untilStoreFails(ctx context.Context) error {
+	select {
+	case err := <-in.store.Failed():
+		return fmt.Errorf("the store stopped: %w", err)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // purge forgets instances that have been terminated long enough.
@@ -228,24 +237,4 @@ func (in *installation) purge(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 	}
-}
-
-// Wait returns the store's revision once it is in force on this host.
-func (in *installation) Wait(ctx context.Context) (int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, awaitEnforced)
-	defer cancel()
-	revision := in.model.Snapshot().Revision
-	return revision, in.agent.Await(ctx, revision)
-}
-
-// credentials finds access keys for the API server.
-type credentials struct{ control *control.Service }
-
-// Lookup implements awsapi.Credentials.
-func (c credentials) Lookup(_ context.Context, id string) (string, awsapi.Caller, bool) {
-	key := c.control.AccessKey(id)
-	if key == nil || key.Disabled {
-		return "", awsapi.Caller{}, false
-	}
-	return key.Secret, awsapi.Caller{Account: key.Account, User: key.User, UserID: key.UserID, ARN: key.ARN()}, true
 }

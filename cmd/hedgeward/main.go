@@ -35,6 +35,7 @@ func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e))
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // the second signal ends the process at once
 	err := root().ExecuteContext(ctx)
 	stop()
 	var code exitError
@@ -55,10 +56,12 @@ func root() *cobra.Command {
 		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
+
+		PersistentPreRunE: fromEnvironment,
 	}
 	var st state
 	cmd.PersistentFlags().StringVar(&st.dir, "state", defaultState, "folder that holds everything to be kept")
 	cmd.CompletionOptions.HiddenDefaultCmd = true
-	cmd.AddCommand(upCommand(&st), downCommand(&st), statusCommand(&st), flowsCommand(&st), rulesCommand(&st), waitCommand(&st), whyCommand(&st), quotaCommand(&st), accessCommand(&st), execCommand(), demoCommand(&st), probeCommand(), streamCommand(&st))
+	cmd.AddCommand(upCommand(&st), serverCommand(&st), sealKeyCommand(), downCommand(&st), statusCommand(&st), flowsCommand(&st), rulesCommand(&st), waitCommand(&st), whyCommand(&st), quotaCommand(&st), accessCommand(&st), execCommand(), demoCommand(&st), probeCommand(), streamCommand(&st))
 	return cmd
 }

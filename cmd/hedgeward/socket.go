@@ -50,8 +50,9 @@ type operator interface {
 	Control() *control.Service
 }
 
-// serveSocket answers operators' commands until ctx ends.
-func serveSocket(ctx context.Context, l net.Listener, op operator) error {
+// serveSocket answers operators' commands until ctx ends. fresh returns once what
+// commands look at is up to date.
+func serveSocket(ctx context.Context, l net.Listener, op operator, fresh task) error {
 	mux := http.NewServeMux()
 	answer := func(w http.ResponseWriter, v any, err error) {
 		if err != nil {
@@ -73,7 +74,16 @@ func serveSocket(ctx context.Context, l net.Listener, op operator) error {
 	serveWhy(mux, op, answer)
 	serveAccess(mux, op.Control)
 	serveStreams(mux, op.Control, answer)
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
+	upToDate := func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/status" { // it says how things are, also while the store is away
+			if err := fresh(r.Context()); err != nil {
+				answer(w, nil, err)
+				return
+			}
+		}
+		mux.ServeHTTP(w, r)
+	}
+	srv := &http.Server{Handler: http.HandlerFunc(upToDate), ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
 	stop := context.AfterFunc(ctx, func() { srv.Close() })
 	defer stop()
 	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {

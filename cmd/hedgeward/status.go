@@ -74,9 +74,6 @@ func newReport(ctx context.Context, st *state) (*report, error) {
 	return r, errors.Join(err, view.Close())
 }
 
-// Status implements operator.
-func (in *installation) Status(context.Context) (any, error) { return in.agent.Status(), nil }
-
 func (r *report) print(out io.Writer) error {
 	if r.Running {
 		fmt.Fprintf(out, "A server runs; revision %d is in force.\n", r.Wanted.Revision)

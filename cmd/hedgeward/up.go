@@ -6,33 +6,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
-	"net/netip"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/hedgeward/hedgeward/awsapi"
-	"github.com/hedgeward/hedgeward/awsapi/sigv4"
-	"github.com/hedgeward/hedgeward/control"
+	"github.com/hedgeward/hedgeward/datapath"
+	"github.com/hedgeward/hedgeward/store"
 )
 
 // upOptions are the flags of up.
 type upOptions struct {
-	listen   string
-	region   string
-	logLevel slog.Level
-	throttle awsapi.Rates
-	metrics  string
-
-	window       time.Duration
-	requirePeers bool
-
-	internet string       // where gateways lead; "" is nowhere
-	public   netip.Prefix // where public addresses come from
+	serving
+	internet string // where gateways lead; "" is nowhere
 }
 
 func upCommand(st *state) *cobra.Command {
@@ -47,18 +34,9 @@ func upCommand(st *state) *cobra.Command {
 			return up(cmd.Context(), st, o)
 		},
 	}
-	cmd.Flags().StringVar(&o.listen, "listen", "127.0.0.1:4566", "address of the API; port 0 picks a free one")
-	cmd.Flags().StringVar(&o.region, "region", "us-east-1", "Region of the AWS profile that is written; all configured Regions are served")
-	cmd.Flags().TextVar(&o.throttle, "throttle", awsapi.Rates{},
-		"how often each account may call in a Region, as describe=20:100,mutate=5:50,run=2:5: calls per second and burst; what is left out has no limit")
-	cmd.Flags().StringVar(&o.metrics, "metrics", "", "address where Prometheus finds /metrics, such as 127.0.0.1:9464; none by default")
-	cmd.Flags().DurationVar(&o.window, "signature-window", sigv4.Window, "how far the clock of a client may be from this machine's")
-	cmd.Flags().BoolVar(&o.requirePeers, "require-peers", false,
-		"refuse to authorize a permission that names no range, list or group; EC2 accepts it and adds no rule")
+	o.flags(cmd.Flags())
 	cmd.Flags().StringVar(&o.internet, "internet", "",
 		"where internet gateways lead: \"host\", or a network namespace, by its name or path; by default packets for the internet go nowhere (docs/internet.md)")
-	cmd.Flags().TextVar(&o.public, "public-addresses", control.DefaultPublicPool, "IPv4 block that public addresses come from")
-	cmd.Flags().TextVar(&o.logLevel, "log-level", slog.LevelWarn, "what to log on standard error: debug, info (a line per call), warn or error")
 	return cmd
 }
 
@@ -78,21 +56,16 @@ func up(ctx context.Context, st *state, o upOptions) error {
 	if err != nil {
 		return fmt.Errorf("open the API: %w; choose another address with --listen", err)
 	}
-	scrapes, err := listenMetrics(o.metrics)
+	in, err := assembleUp(ctx, st, o)
 	if err != nil {
 		return errors.Join(err, api.Close())
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: o.logLevel}))
-	in, err := assemble(ctx, st, o, log)
-	if err != nil {
-		return errors.Join(err, api.Close(), closeMetrics(scrapes))
-	}
-	in.scrapes = scrapes
+	in.profile = "http://" + api.Addr().String()
 	ready := func() {
 		fmt.Printf("Hedgeward is ready after %d ms.\n\n", time.Since(started).Milliseconds())
-		fmt.Printf("  API      http://%s\n  account  %s\n  state    %s\n", api.Addr(), in.key.Account, st.dir)
-		if scrapes != nil {
-			fmt.Printf("  metrics  http://%s/metrics\n", scrapes.Addr())
+		fmt.Printf("  API      %s\n  account  %s\n  state    %s\n", in.profile, in.key.Account, st.dir)
+		if in.scrapes != nil {
+			fmt.Printf("  metrics  http://%s/metrics\n", in.scrapes.Addr())
 		}
 		fmt.Println()
 		fmt.Printf("To use it, run in another shell as root:\n\n  %s\n\nthen, for example:\n\n  aws ec2 describe-vpcs\n\n",
@@ -105,4 +78,29 @@ func up(ctx context.Context, st *state, o upOptions) error {
 		return nil
 	}
 	return err
+}
+
+// assembleUp opens everything that up is made of.
+func assembleUp(ctx context.Context, st *state, o upOptions) (*installation, error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if err := datapath.Check(); err != nil {
+		return nil, err
+	}
+	seal, err := openSeal(st.keyFile(), makeKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	embedded, err := store.Embedded(ctx, st.store())
+	if err != nil {
+		return nil, err
+	}
+	in, err := assemble(ctx, st, o.serving, embedded, seal, o.logger())
+	if err != nil {
+		return nil, err
+	}
+	if in.host, err = openLocalHost(in, o); err != nil {
+		return nil, errors.Join(err, in.close())
+	}
+	return in, nil
 }

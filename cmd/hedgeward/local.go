@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/hedgeward/hedgeward/agent"
+	"github.com/hedgeward/hedgeward/datapath"
+	"github.com/hedgeward/hedgeward/feed/teller"
+	"github.com/hedgeward/hedgeward/instance"
+)
+
+// host is the name of the machine whose instances up itself runs.
+const host = "local"
+
+// localHost runs and enforces the instances of this machine inside the process
+// of the server. On other machines that is an agent's business.
+type localHost struct {
+	datapath *datapath.Datapath
+	agent    *agent.Agent
+}
+
+// errNoHost answers operators who ask a server for what only hosts have.
+var errNoHost = errors.New("this server runs no instances itself; ask on the host that runs them")
+
+// openLocalHost opens the enforcement of this machine and starts nothing. On an
+// error what was opened is closed again and what is in force stays.
+func openLocalHost(in *installation, o upOptions) (*localHost, error) {
+	program, err := streamingPrograms(in.st)
+	if err != nil {
+		return nil, err
+	}
+	h := new(localHost)
+	if h.datapath, err = datapath.Open(datapath.Config{Dir: in.st.pins(), Log: in.log}); err != nil {
+		return nil, err
+	}
+	h.agent, err = agent.New(agent.Config{
+		Datapath: h.datapath,
+		Driver:   ownInstances{instance.NewNetns(instance.Config{StateDir: in.st.dir, Log: in.log}), in.st},
+		Report:   in.control.ReportInstance,
+		Log:      in.log,
+		Program:  program,
+		Uplink:   uplink(o),
+	})
+	if err != nil {
+		return nil, errors.Join(err, h.datapath.Close())
+	}
+	return h, nil
+}
+
+// tasks are what runs while the installation does.
+func (h *localHost) tasks(in *installation) []task {
+	return []task{
+		func(ctx context.Context) error { return teller.Run(ctx, in.model, host, h.agent.Apply) },
+		h.agent.Run,
+		h.datapath.Run,
+	}
+}
+
+// Status implements operator.
+func (in *installation) Status(context.Context) (any, error) {
+	if in.host == nil {
+		return agent.Status{Revision: in.model.Snapshot().Revision}, nil
+	}
+	return in.host.agent.Status(), nil
+}
+
+// Wait returns the store's revision once it is in force on this host.
+func (in *installation) Wait(ctx context.Context) (int64, error) {
+	if in.host == nil {
+		return 0, errNoHost
+	}
+	ctx, cancel := context.WithTimeout(ctx, awaitEnforced)
+	defer cancel()
+	revision := in.model.Snapshot().Revision
+	return revision, in.host.agent.Await(ctx, revision)
+}
+
+// CutFlows implements operator.
+func (in *installation) CutFlows(f datapath.Filter) (int, error) {
+	if in.host == nil {
+		return 0, errNoHost
+	}
+	return in.host.datapath.Cut(f)
+}

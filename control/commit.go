@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hedgeward/hedgeward/model"
+	"github.com/hedgeward/hedgeward/secgroup"
+	"github.com/hedgeward/hedgeward/store"
+)
+
+const (
+	queued   = 1024 // operations that wait for the committer
+	maxBatch = 256  // operations in one commit
+	retries  = 100  // conflicts with other servers before a batch gives up
+
+	freshWithin  = 5 * time.Second  // what a call waits for a store that does not answer
+	commitWithin = 10 * time.Second // a batch
+	queueWithin  = 15 * time.Second // an operation, for its turn
+	tryWithin    = 3 * time.Second  // one attempt to commit, before another member is asked
+	doubtPause   = 50 * time.Millisecond
+)
+
+// request is one operation that waits for the committer.
+type request struct {
+	ctx  context.Context
+	edit func(*model.Tx) error
+	err  error         // valid once done is closed
+	done chan struct{} // closed when the outcome is durable and visible
+}
+
+func (r *request) finish(err error) { r.err = err; close(r.done) }
+
+var (
+	// ErrContended is a change that lost to those of other servers each time that it
+	// was tried. Nothing of it is done.
+	ErrContended = secgroup.Errorf("Unavailable", "Changes by way of other servers came first each time. Try again.")
+
+	errStopping = secgroup.Errorf("Unavailable", "The server is stopping.")
+	errAway     = secgroup.Errorf("ServiceUnavailable", "The request has failed due to a temporary failure of the server. Try again.")
+)
+
+// away is errAway with what the log is to say.
+func away(cause error) error { return fmt.Errorf("%w %w", errAway, cause) }
+
+// requestKey is where a context keeps the id of the call that it is for.
+type requestKey struct{}
+
+// WithRequest returns a context for the work of one call. What that commits bears
+// its id, in etcd and in the log.
+func WithRequest(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, requestKey{}, id)
+}
+
+// write runs edit as a transaction of scope. When it returns nil, the changes
+// are durable and every later read sees them; otherwise nothing changed, but for
+// ServiceUnavailable, which leaves that open. edit may run more than once and must
+// depend on its Tx alone.
+//
+// All operations of this process go through one committer: it runs whatever is
+// waiting, one after the other, on one transaction and commits that once, so
+// operations never conflict with each other and share the cost of the disk.
+func (s *Service) write(ctx context.Context, scope secgroup.Scope, edit func(*model.Tx) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, queueWithin, away(errQueue))
+	defer cancel()
+	r := &request{ctx: ctx, done: make(chan struct{})}
+	id, _ := ctx.Value(requestKey{}).(string)
+	r.edit = func(tx *model.Tx) error {
+		tx.Guard(model.ScopeID(scope))
+		if err := edit(tx); err != nil {
+			return err
+		}
+		tx.Answers(id)
+		return nil
+	}
+	select {
+	case s.queue <- r:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-s.stopped:
+		return errStopping
+	}
+	select {
+	case <-r.done: // the committer answers even when ctx ends: the outcome must be known
+		return r.err
+	case <-s.stopped:
+	}
+	select {
+	case <-r.done:
+		return r.err
+	default:
+		return errStopping // it came after the last batch
+	}
+}
+
+var errQueue = errors.New("the turn of a change did not come in time")
+
+// Run commits operations until ctx ends, and returns its cause. Call it once.
+func (s *Service) Run(ctx context.Context) error {
+	defer close(s.stopped)
+	for {
+		select {
+		case r := <-s.queue:
+			batch := []*request{r}
+			for more := true; more && len(batch) < maxBatch; {
+				select {
+				case r := <-s.queue:
+					batch = append(batch, r)
+				default:
+					more = false
+				}
+			}
+			s.commit(ctx, batch)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// attempt is one run of a batch on one transaction.
+type attempt struct {
+	tx      *model.Tx
+	outcome []error // of each request, if tx is committed
+}
+
+// commit runs a batch on one transaction and answers every request in it. A batch
+// that is more than etcd takes at once goes in halves.
+func (s *Service) commit(ctx context.Context, batch []*request) {
+	within, cancel := context.WithTimeout(ctx, commitWithin)
+	outcome, err := s.settle(within, batch)
+	cancel()
+	if errors.Is(err, store.ErrTooLarge) && len(batch) > 1 {
+		s.commit(ctx, batch[:len(batch)/2])
+		s.commit(ctx, batch[len(batch)/2:])
+		return
+	}
+	for i, r := range batch {
+		if err != nil { // refusals too: they may rest on changes that were not made
+			r.finish(err)
+		} else {
+			r.finish(outcome[i])
+		}
+	}
+}
+
+// settle tries until it knows what became of a batch. An attempt whose answer
+// was lost may be in the store, or may yet come: it is looked for before the next
+// one's outcome counts, so that no operation meets its own work and refuses it.
+func (s *Service) settle(ctx context.Context, batch []*request) ([]error, error) {
+	var doubtful []*attempt
+	defer func() {
+		for _, a := range doubtful {
+			a.tx.Finish()
+		}
+	}()
+	var err error
+	for range retries {
+		a := s.play(batch)
+		err = s.persist(ctx, a.tx)
+		if err != nil && !unwritten(err) {
+			doubtful = append(doubtful, a)
+		} else {
+			a.tx.Finish()
+		}
+		switch {
+		case err == nil:
+			return a.outcome, nil
+		case errors.Is(err, store.ErrTooLarge), errors.Is(err, errUnstorable):
+			return nil, err
+		case errors.Is(err, store.ErrFull):
+			return nil, away(err)
+		}
+		if behind := s.model.CatchUp(ctx); behind != nil {
+			return nil, away(errors.Join(err, behind))
+		}
+		for _, a := range doubtful {
+			switch a.tx.Fate() {
+			case model.Present:
+				return a.outcome, nil
+			case model.Unknown:
+				return nil, away(err)
+			}
+		}
+		if len(doubtful) > 0 {
+			select {
+			case <-time.After(doubtPause):
+			case <-ctx.Done():
+				return nil, away(err)
+			}
+		}
+	}
+	if len(doubtful) > 0 {
+		return nil, away(err)
+	}
+	return nil, ErrContended
+}
+
+// play runs the operations of a batch on a new transaction.
+func (s *Service) play(batch []*request) *attempt {
+	a := &attempt{tx: s.model.Begin(), outcome: make([]error, len(batch))}
+	for i, r := range batch {
+		if a.outcome[i] = context.Cause(r.ctx); a.outcome[i] == nil {
+			a.outcome[i] = a.tx.Nested(r.edit)
+		}
+	}
+	return a
+}
+
+// errUnstorable is a fault of ours.
+var errUnstorable = errors.New("a change cannot be stored")
+
+// unwritten reports whether an error of persist says that nothing was written and
+// nothing will be.
+func unwritten(err error) bool {
+	for _, sure := range []error{store.ErrConflict, store.ErrTooLarge, store.ErrFull, errUnstorable} {
+		if errors.Is(err, sure) {
+			return true
+		}
+	}
+	return false
+}
+
+// persist makes the transaction durable and waits until reads see it.
+func (s *Service) persist(ctx context.Context, tx *model.Tx) error {
+	if !tx.Changed() {
+		return nil
+	}
+	guards, writes, err := tx.Commit()
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUnstorable, err)
+	}
+	within, cancel := context.WithTimeout(ctx, tryWithin)
+	defer cancel()
+	revision, err := s.store.Commit(within, guards, writes)
+	if err == nil {
+		_, err = s.model.Await(ctx, revision)
+	}
+	if err == nil {
+		s.log.Info("committed", "revision", revision, "requests", tx.Requests())
+	}
+	return err
+}
