@@ -182,7 +182,7 @@ func union(a, b []int) []int {
 // appendRanges appends the keys that the given rules admit in family f.
 func (t *Table) appendRanges(out []numbered, f flow.Family, rules []int) []numbered {
 	for _, i := range rules {
-		out = append(out, numbered{span: t.source[i].span(f), rule: uint16(i)})
+		out = append(out, numbered{t.source[i].span(f), uint16(i), t.source[i].whole(f)})
 	}
 	return out
 }

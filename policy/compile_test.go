@@ -20,11 +20,11 @@ func TestRows(t *testing.T) {
 		{"tcp 80", Rule{"", 6, 80, 80, cidr("0.0.0.0/0")},
 			Row{{0, NoRule, 0}, {0x060050, 0, 0}, {0x060051, NoRule, 0}}},
 		{"proto 50", Rule{"", 50, 0, 0, cidr("0.0.0.0/0")},
-			Row{{0, NoRule, 0}, {0x320000, 0, 0}, {0x330000, NoRule, 0}}},
-		{"all", Rule{"", All, 0, 0, cidr("0.0.0.0/0")}, Row{{0, 0, 0}}},
+			Row{{0, NoRule, 0}, {0x320000, 0, FlagAllPorts}, {0x330000, NoRule, 0}}},
+		{"all", Rule{"", All, 0, 0, cidr("0.0.0.0/0")}, Row{{0, 0, FlagAllPorts}}},
 		{"icmp echo", Rule{"", 1, 8, -1, cidr("0.0.0.0/0")},
 			Row{{0, NoRule, 0}, {0x010800, 0, 0}, {0x010900, NoRule, 0}}},
-		{"proto 255", Rule{"", 255, 0, 0, cidr("0.0.0.0/0")}, Row{{0, NoRule, 0}, {0xff0000, 0, 0}}},
+		{"proto 255", Rule{"", 255, 0, 0, cidr("0.0.0.0/0")}, Row{{0, NoRule, 0}, {0xff0000, 0, FlagAllPorts}}},
 		{"icmpv6 for IPv4", Rule{"", 58, -1, -1, cidr("0.0.0.0/0")}, nil},
 	}
 	for _, tt := range tests {

@@ -14,8 +14,8 @@ const NoRule = 0xffff
 // in 16 bits. API quotas are far below.
 const MaxRules = 0x7ffe
 
-// FlagAllPorts marks, in an any-CIDR row, keys at which one of the matching
-// rules is an all-ports rule (section 2.1, condition 4).
+// FlagAllPorts marks keys at which one of the matching rules admits everything of
+// the key's protocol: an all-ports rule (section 2.1, condition 4, and 4.5).
 const FlagAllPorts = 1 << 0
 
 // Step says which rule admits the keys from Start up to the next step.

@@ -120,6 +120,13 @@ func (r *Rule) allPorts() bool {
 	return r.untrackable() && s.lo <= s.hi && s.hi-s.lo == 0xffff
 }
 
+// whole reports whether the rule admits all of some protocol, so that no port is
+// needed to decide (section 4.5).
+func (r *Rule) whole(f flow.Family) bool {
+	s := r.span(f)
+	return s.lo <= s.hi && s.hi-s.lo >= 0xffff
+}
+
 func family(a netip.Addr) flow.Family {
 	if a.Is4() {
 		return flow.IPv4
