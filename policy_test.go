@@ -80,6 +80,7 @@ var rooms = map[string]room{
 	"internal/testnet":       {rank: onlyTests + 2, tests: true, own: []string{}, uses: []string{"github.com/vishvananda/netlink", "golang.org/x/sys"}, why: "namespaces and links for tests"},
 	"datapath/bpftest":       {rank: onlyTests + 2, tests: true, uses: []string{"github.com/cilium/ebpf", "github.com/gopacket/gopacket", "github.com/vishvananda/netlink", "github.com/vishvananda/netns", "golang.org/x/sys"}, why: "packets built, programs run and timed without a wire"},
 	"internal/conformance":   {rank: onlyTests + 3, tests: true, why: "the cases of the packet specification as rows that any judge plays"},
+	"internal/inforce":       {rank: onlyTests + 4, tests: true, uses: []string{"golang.org/x/sys"}, why: "the oracle's worlds in force in the loaded programs"},
 	"internal/threeway":      {rank: onlyTests + 3, tests: true, why: "oracle, compiler and loaded program asked the same question"},
 	"test/rig":               {rank: onlyTests + 4, tests: true, own: []string{}, uses: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"}, why: "the program under test, run from outside; it imports nothing of it"},
 	"test/e2e":               {rank: onlyTests + 5, tests: true, own: []string{"test/rig"}, uses: []string{"github.com/aws/aws-sdk-go-v2"}, why: "the whole system from outside"},

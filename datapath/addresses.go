@@ -116,6 +116,9 @@ func (d *Datapath) write(p place, a addressState) error {
 	if err := d.HedgewardMaps.Addresses.Put(&key, &value); err != nil {
 		return fmt.Errorf("write address %s: %w", p, asFull(err))
 	}
+	if p.bits == 0 {
+		delete(d.reserved[p.vpc], p.addr)
+	}
 	return nil
 }
 
@@ -397,13 +400,17 @@ func (d *Datapath) adoptAddresses() error {
 	var value bpfobj.HedgewardOwner
 	it := d.HedgewardMaps.Addresses.Iterate()
 	for it.Next(&key, &value) {
+		p := placeOf(key)
+		if value.Slot >= reservedFirst {
+			d.noteReserved(p.vpc, p.addr, value.Slot)
+			continue
+		}
 		a := &addressState{class: d.classIDs[value.Class], local: value.Local &^ delegated}
 		if value.Slot != 0 {
 			a.slot = bySlot[uint32(value.Slot)-1]
 		}
 		// Whether it was named is not kept. Taking it as named is safe: who
 		// reconciles deletes what nobody wants.
-		p := placeOf(key)
 		a.named = a.class != nil || !a.isOf(p)
 		if a.class != nil {
 			a.class.refs++

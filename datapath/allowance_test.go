@@ -14,24 +14,6 @@ import (
 	"github.com/hedgeward/hedgeward/flow"
 )
 
-// allowing makes A an interface of an instance that may track few flows.
-func allowing(n int) event {
-	return func(t *testing.T, l *lab) {
-		l.a.Instance, l.a.Allowance = "i-1", n
-		l.a = l.Attach(l.a)
-	}
-}
-
-// used expects units of the allowance to be taken.
-func used(want int) event {
-	return func(t *testing.T, l *lab) {
-		t.Helper()
-		if got := l.Status(l.a).Used; got != want {
-			t.Errorf("%d of the allowance are used, want %d", got, want)
-		}
-	}
-}
-
 // sweep does what Run does every so often.
 func sweep(t *testing.T, l *lab) {
 	t.Helper()
@@ -40,55 +22,25 @@ func sweep(t *testing.T, l *lab) {
 	}
 }
 
-// TestAllowance is group K of the cases, with an allowance of three.
-func TestAllowance(t *testing.T) {
-	const full = flow.ReasonAllowance
-	r := world(rules{all(h1 + "/32")}, nil)
-	from := func(port int, flags string) bpftest.Frame { return tcp(fmt.Sprintf("%s:%d", h1, port), server, flags) }
-	back := func(port int, flags string) bpftest.Frame { return tcp(server, fmt.Sprintf("%s:%d", h1, port), flags) }
-	open := func(port int) []event {
-		return seq(in(from(port, "S"), byRule), out(back(port, "SA"), tracked), in(from(port, "A"), tracked))
+// TestUnitsGoWithTheirInterface holds that an interface that goes takes its units of
+// the allowance along.
+func TestUnitsGoWithTheirInterface(t *testing.T) {
+	l := newLab(t)
+	l.a.Instance, l.a.Allowance = "i-1", 3
+	l.a = l.Attach(l.a)
+	l.SetPolicy(l.a, world(rules{all(h1 + "/32")}, nil))
+	for port := range 3 {
+		in(udp(fmt.Sprintf("%s:%d", h1, port+1), server), byRule)(t, l)
 	}
-	three := seq(allowing(3), open(1), open(2), open(3), used(3))
-	other := func(f bpftest.Frame, want flow.Reason) event {
-		return func(t *testing.T, l *lab) {
-			t.Helper()
-			i := bpftest.Interface("eni-a2", "10.0.1.30")
-			i.Instance, i.Allowance = "i-1", 3
-			i = l.Attach(i)
-			l.SetPolicy(i, r)
-			if got := l.In(i, f).Reason[flow.Ingress]; got != want {
-				t.Errorf("at the other interface: %s, want %s", got, want)
-			}
-		}
+	in(udp(h1+":4", server), flow.ReasonAllowance)(t, l)
+	if err := l.Detach(l.a.ID); err != nil {
+		t.Fatal(err)
 	}
-	run(t, []conformance{
-		{"PKT-K01", r, seq(three, in(from(4, "S"), full), used(3))},
-		{"PKT-K02", r, seq(three, in(from(1, "PA"), tracked), out(back(3, "PA"), tracked), in(from(2, "PA"), tracked))},
-		{"PKT-K03", r, seq(three, in(from(1, "FA"), tracked), out(back(1, "FA"), tracked), in(from(4, "S"), full),
-			wait(61*second), event(sweep), used(2), in(from(4, "S"), byRule))},
-		{"PKT-K04", r, seq(allowing(3), open(1), open(2), in(udp(h1+":9", server), byRule), in(from(4, "S"), full),
-			wait(30*second), in(from(4, "S"), full), wait(second), event(sweep), in(from(4, "S"), byRule))},
-		{"PKT-K05", r, seq(three, wait(4*24*3600*second), event(sweep), in(from(4, "S"), full), in(from(1, "A"), tracked))},
-		{"PKT-K06", r, seq(allowing(3), open(1), open(2), other(tcp(h1+":1", "10.0.1.30:22", "S"), byRule),
-			other(tcp(h1+":2", "10.0.1.30:22", "S"), full), in(from(3, "S"), full))},
-		{"PKT-K08", r, seq(allowing(100), open(1), event(func(t *testing.T, l *lab) {
-			for port := range 200 { // a flood
-				l.In(l.a, from(1000+port, "S"))
-			}
-			in(from(2, "S"), full)(t, l)
-		}), wait(6*second), event(sweep), used(90), in(from(2, "S"), byRule), in(from(1, "A"), tracked))},
-		{"PKT-K10", r, seq(three, in(udp(h1+":9", server), full), in(icmp(h1, a1, 8, 0, 5), full), in(bpftest.IP(h1, a1, 47, make([]byte, 8)), full))},
-		{"PKT-K11", r, seq(allowing(3), in(from(1, "S"), byRule), in(from(1, "S"), tracked), in(from(1, "S"), tracked), used(1))},
-		{"PKT-K13", r, seq(three, in(from(1, "FA"), tracked), out(back(1, "FA"), tracked), in(from(1, "S"), byRule), used(3))},
-		{"an interface that goes takes its units along", r, seq(three, event(func(t *testing.T, l *lab) {
-			if err := l.Detach(l.a.ID); err != nil {
-				t.Fatal(err)
-			}
-			sweep(t, l)
-			l.a = l.Attach(l.a)
-		}), used(0))},
-	})
+	sweep(t, l)
+	l.a = l.Attach(l.a)
+	if used := l.Status(l.a).Used; used != 0 {
+		t.Errorf("%d of the allowance are used by nobody", used)
+	}
 }
 
 // TestOneUnitForARace is PKT-K12: the same tuples begin on two processors at once.

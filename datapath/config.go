@@ -30,10 +30,11 @@ const (
 type Config struct {
 	Dir string // in a bpffs; "" is DefaultDir
 
-	MaxInterfaces   int // 4096; at most 65534
+	MaxInterfaces   int // 4096; at most 65532
 	MaxFlows        int // 262144 with addresses that are not on this host, 104 bytes each, allocated at once
 	MaxPairs        int // 262144 between interfaces of this host, 128 bytes each, allocated at once
 	MaxTransitFlows int // 65536, flows that an interface forwards for others
+	MaxDatagrams    int // 4096 of which fragments are judged at once, 1.2 kB each
 	MaxAddresses    int // 262144
 	MaxPublic       int // 32768 public addresses and prefixes
 	MaxWays         int // 65536 routes, over all networks that one leads to the internet from
@@ -64,6 +65,7 @@ func (c Config) withDefaults() Config {
 	set(&c.MaxFlows, 256<<10)
 	set(&c.MaxPairs, 256<<10)
 	set(&c.MaxTransitFlows, 64<<10)
+	set(&c.MaxDatagrams, 4096)
 	set(&c.MaxAddresses, 256<<10)
 	set(&c.MaxPublic, 32<<10)
 	set(&c.MaxWays, 64<<10)
@@ -72,7 +74,7 @@ func (c Config) withDefaults() Config {
 	set(&c.MaxPolicies, 8192)
 	set(&c.MaxClasses, maxClass)
 	set(&c.MaxRules, 32<<10)
-	c.MaxInterfaces = min(c.MaxInterfaces, 65534)
+	c.MaxInterfaces = min(c.MaxInterfaces, reservedFirst-1)
 	c.MaxClasses = min(c.MaxClasses, maxClass)
 	c.MaxRules = min(c.MaxRules, maxHandle)
 	if c.Log == nil {

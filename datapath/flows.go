@@ -133,7 +133,7 @@ func (t *tables) locals() (map[uint32]localOwner, error) {
 	var value bpfobj.HedgewardOwner
 	it := t.HedgewardMaps.Addresses.Iterate()
 	for it.Next(&key, &value) {
-		if value.Slot != 0 {
+		if value.Slot != 0 && value.Slot < reservedFirst {
 			owner := localOwner{record: t.record(uint32(value.Slot) - 1)}
 			if p := placeOf(key); p.bits == 0 {
 				owner.addr = p.addr

@@ -4,7 +4,6 @@ package datapath
 
 import (
 	"cmp"
-	"encoding/binary"
 	"fmt"
 	"math/bits"
 	"net"
@@ -52,6 +51,10 @@ type Interface struct {
 	// VPCPrefixes are the blocks of the VPC: ARP and neighbour discovery for
 	// addresses in them are answered. At most 12.
 	VPCPrefixes []netip.Prefix
+
+	// Subnets are all subnets of the VPC: nobody may send from the addresses of
+	// their routers, or to their broadcast addresses.
+	Subnets []netip.Prefix
 
 	// Subnet is the IPv4 subnet, whose last address is a broadcast address.
 	// Zero: unknown, then packets there have no route.
@@ -169,7 +172,7 @@ func (d *Datapath) attach(i *Interface) error {
 	}
 
 	rec := bpfobj.HedgewardInterface{
-		Flags: interfaceUsed, Ifindex: uint32(i.Ifindex), Self: s.self,
+		Flags: interfaceUsed, Ifindex: uint32(i.Ifindex), Self: s.self, Place: s.number,
 		Timeout: d.timeouts(i), Allowance: s.allowance.number,
 	}
 	if i.SourceDestCheck {
@@ -187,16 +190,20 @@ func (d *Datapath) attach(i *Interface) error {
 			rec.Router6.Word = words(a)
 		}
 	}
-	if i.Subnet.IsValid() && i.Subnet.Addr().Is4() && i.Subnet.Bits() < 31 {
-		b := i.Subnet.Masked().Addr().As4()
-		last := binary.BigEndian.Uint32(b[:]) | (1<<(32-i.Subnet.Bits()) - 1)
-		binary.BigEndian.PutUint32(b[:], last)
-		rec.Broadcast4 = words(netip.AddrFrom4(b))[0]
+	if b, ok := broadcastOf(i.Subnet); ok {
+		rec.Broadcast4 = words(b)[0]
 	}
 	for n, p := range i.VPCPrefixes {
+		if p.Addr().Is4() && rec.Resolver4 == 0 { // the primary block
+			rec.Resolver4 = words(p.Masked().Addr().Next().Next())[0]
+		}
 		v := &rec.VpcPrefix[n]
 		v.Addr.Word, v.Mask.Word = words(p.Masked().Addr()), mask(p)
 		v.Family = uint32(familyOf(p.Addr())) + 1
+	}
+
+	if err := d.reserve(vpc, i.VPCPrefixes, i.Subnets); err != nil {
+		return fmt.Errorf("reserve the addresses of the VPC: %w", err)
 	}
 
 	// The addresses that lead to it, then the record, then the device. Of
@@ -303,6 +310,8 @@ func (d *Datapath) timeouts(i *Interface) (out [32]uint32) {
 	set(shortTimeout+bpfobj.HedgewardStateSYN_SENT, 5*time.Second)
 	set(shortTimeout+bpfobj.HedgewardStateSYNACK_SEEN, 5*time.Second)
 	set(shortTimeout+bpfobj.HedgewardStateSYN_RECV, 10*time.Second)
+	set(fragmentTimeout, 30*time.Second)
+	set(oneSecond, time.Second)
 	return out
 }
 
@@ -337,6 +346,12 @@ func (d *Datapath) takeSlot(i *Interface, vpc uint32) (*slot, error) {
 
 // shortTimeout is SHORT_TIMEOUT of bpf/layout.h.
 const shortTimeout = 32 - 8
+
+// Places of FRAGMENT_TIMEOUT and SECOND among the timeouts.
+const (
+	fragmentTimeout = 32 - 2
+	oneSecond       = 32 - 1
+)
 
 // slotMask is what of a device's number is its slot, where that is free.
 func slotMask(slots uint32) uint32 { return 1<<(bits.Len32(slots)-1) - 1 }
@@ -402,6 +417,7 @@ func (d *Datapath) adopt() (err error) {
 	}
 	d.slots = make(map[string]*slot)
 	d.allowances = make(map[string]*allowance)
+	d.reserved = make(map[uint32]map[netip.Addr]uint16)
 	taken := make(map[uint32]bool)
 	d.used(func(number uint32, rec *bpfobj.HedgewardInterface) {
 		id := goString(rec.Id[:])

@@ -155,10 +155,10 @@ func TestHeaders(t *testing.T) {
 		frame bpftest.Frame
 		want  flow.Reason
 	}{
-		{"PKT-I07 offset 1", syn4.With(14+6, 0, 1), flow.ReasonFragment},
-		{"first fragment", syn4.With(14+6, 0x20, 0), flow.ReasonFragment},
+		{"PKT-I07 offset 1", syn4.With(14+6, 0, 1), flow.ReasonTinyFragment},
+		{"first fragment that does not end where another can begin", syn4.With(14+6, 0x20, 0), flow.ReasonMalformed},
 		{"PKT-I10 atomic", with6(44, 6, 0, 0, 0, 1, 2, 3, 4), byRule},
-		{"IPv6 fragment", with6(44, 6, 0, 0, 1, 1, 2, 3, 4), flow.ReasonFragment},
+		{"IPv6 fragment that does not end where another can begin", with6(44, 6, 0, 0, 1, 1, 2, 3, 4), flow.ReasonMalformed},
 		{"PKT-I14", options(148, 4, 0, 0), byRule},
 		{"PKT-I15 loose", options(131, 3, 4, 0), flow.ReasonSourceRoute},
 		{"PKT-I15 strict, after NOP", options(1, 137, 3, 4), flow.ReasonSourceRoute},

@@ -16,7 +16,7 @@ const (
 	groupName   = "g/"
 	layoutMark  = "#layout" // LAYOUT of bpf/layout.h; written last, so it also means complete
 	highestMark = "#local"  // the highest id of a local address ever given
-	layout      = 4
+	layout      = 5
 	maxName     = 31 // bytes, so that the text ends with a zero
 	maxLocal    = 1<<24 - 1
 	maxHandle   = 1<<24 - 2 // the last one would look like a buried flow

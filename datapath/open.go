@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -41,8 +42,10 @@ type Datapath struct {
 	added     int      // policies so far
 	retired   []func() // undo what programs may still be reading; see reclaim
 
-	allowances map[string]*allowance // by instance
-	gone       []func()              // to be done once all flows of what went are swept
+	settings   bpfobj.HedgewardSettings
+	reserved   map[uint32]map[netip.Addr]uint16 // by network: what no interface can have
+	allowances map[string]*allowance            // by instance
+	gone       []func()                         // to be done once all flows of what went are swept
 	handles    handles
 	drift      drift
 	kick       chan struct{} // asks Run for a sweep
@@ -119,6 +122,8 @@ func (d *Datapath) load() error {
 		bpfobj.HedgewardMapLocals:       c.MaxAddresses + 4*c.MaxInterfaces,
 		bpfobj.HedgewardMapAllowances:   c.MaxInterfaces * 2,
 		bpfobj.HedgewardMapUses:         c.MaxRules,
+		bpfobj.HedgewardMapRates:        c.MaxInterfaces,
+		bpfobj.HedgewardMapFragments:    c.MaxDatagrams,
 		bpfobj.HedgewardMapHandles:      c.MaxRules,
 		bpfobj.HedgewardMapNames:        c.MaxAddresses + 1024,
 		bpfobj.HedgewardMapClasses:      c.MaxClasses,

@@ -50,10 +50,25 @@ type skbuff struct {
 // it an offloaded packet. State is kept as for a real frame. The datapath must
 // have been opened for Testing.
 func (d *Datapath) RunProgram(dir flow.Direction, ifindex int, frame []byte, segments int) (ProgramRun, error) {
+	return d.RunProgramVia(dir, ifindex, frame, segments, 0)
+}
+
+// Via is what the fabric says of a packet's path (section 1.6), as far as the host
+// has nothing yet that would. Its bits are those of INJECT_… in bpf/hedgeward.c.
+type Via uint32
+
+const (
+	ViaNoEgressReference  Via = 1 << iota // group references of egress rules cannot match
+	ViaNoIngressReference                 // nor those of ingress rules
+	ViaForced                             // the path forces tracking (2.4)
+)
+
+// RunProgramVia is RunProgram for a packet that came, or goes, by a certain path.
+func (d *Datapath) RunProgramVia(dir flow.Direction, ifindex int, frame []byte, segments int, via Via) (ProgramRun, error) {
 	if !d.cfg.Testing {
 		return ProgramRun{}, errors.New("run a program: the datapath was not opened for testing")
 	}
-	return runFrame(d.Program(dir), ifindex, frame, segments)
+	return runFrame(d.Program(dir), ifindex, frame, segments, via)
 }
 
 // RunFromInternet is RunProgram for a frame that comes in by the uplink.
@@ -61,11 +76,12 @@ func (d *Datapath) RunFromInternet(frame []byte) (ProgramRun, error) {
 	if !d.cfg.Testing {
 		return ProgramRun{}, errors.New("run a program: the datapath was not opened for testing")
 	}
-	return runFrame(d.progs.FromInternet, 1, frame, 1)
+	return runFrame(d.progs.FromInternet, 1, frame, 1, 0)
 }
 
-func runFrame(prog *ebpf.Program, ifindex int, frame []byte, segments int) (ProgramRun, error) {
+func runFrame(prog *ebpf.Program, ifindex int, frame []byte, segments int, via Via) (ProgramRun, error) {
 	in := skbuff{Ifindex: uint32(ifindex)}
+	in.CB[3] = uint32(via)
 	if segments > 1 {
 		in.GSOSegments, in.GSOSize = uint32(segments), 1448
 	}

@@ -91,8 +91,17 @@ func (d *Datapath) near() bool {
 	return total > min(d.HedgewardMaps.Flows.MaxEntries(), d.Pairs.MaxEntries())/2
 }
 
-// Run sweeps until ctx ends, which is no error.
+// Run sweeps, and holds fragments that come too early, until ctx ends, which is no
+// error.
 func (d *Datapath) Run(ctx context.Context) error {
+	holding := make(chan struct{})
+	go func() {
+		defer close(holding)
+		if err := d.holdFragments(ctx); err != nil {
+			d.cfg.Log.Error("fragments that come before their first one are dropped", "error", err)
+		}
+	}()
+	defer func() { <-holding }()
 	tick := time.NewTicker(sweepNear)
 	defer tick.Stop()
 	last := time.Now()

@@ -45,7 +45,6 @@ const (
 	ReasonExtChain       // IPv6 extension chain too long, truncated or refused (4.4)
 	ReasonFamilyMismatch // ICMP in IPv6 or ICMPv6 in IPv4 (4.4)
 	ReasonTinyFragment   // first fragment without its whole transport header (4.5)
-	ReasonFragment       // a fragment, which this version cannot judge and so refuses
 	ReasonFragOverlap    // fragments of the datagram overlap: nothing more of it passes (4.5)
 	ReasonFragHeld       // a later fragment, kept until its first one is judged; counted then (4.5)
 	ReasonFragAllowance  // more egress fragments in a second than the interface may send (3.8)
@@ -87,7 +86,6 @@ var reasonNames = [NumReasons]string{
 	ReasonExtChain:       "ext_chain",
 	ReasonFamilyMismatch: "family_mismatch",
 	ReasonTinyFragment:   "tiny_fragment",
-	ReasonFragment:       "fragment",
 	ReasonFragOverlap:    "frag_overlap",
 	ReasonFragHeld:       "frag_held",
 	ReasonFragAllowance:  "frag_allowance",

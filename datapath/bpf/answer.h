@@ -98,23 +98,25 @@ struct neighbour {
 #define NEIGHBOUR_FRAME 86u
 #define NEIGHBOUR_PAYLOAD (NEIGHBOUR_FRAME - ETH_HLEN - sizeof(struct ipv6hdr))
 #define NEIGHBOUR_SOURCE 24 /* offset of the IPv6 source in struct neighbour */
+#define NEIGHBOUR_TARGET 64 /* and of the target */
 
 _Static_assert(sizeof(struct neighbour) == NEIGHBOUR_FRAME + 2, "advertisement");
+_Static_assert(__builtin_offsetof(struct neighbour, target) == NEIGHBOUR_TARGET, "advertisement");
 
 static __noinline int solicitation(struct __sk_buff *skb, const struct interface *me,
 				   const struct packet *p, __u32 slot)
 {
 	const __u8 router_mac[6] = ROUTER_MAC;
 	struct neighbour f = {};
-	struct address target;
+	struct address *target = (void *)&f + NEIGHBOUR_TARGET;
 	__s64 sum;
 
 	if (p->bytes < sizeof(struct ipv6hdr) + 24 ||
-	    bpf_skb_load_bytes(skb, p->l4 + 8, &target, sizeof(target)))
+	    bpf_skb_load_bytes(skb, p->l4 + 8, target, sizeof(*target)))
 		return REASON_MALFORMED;
 	/* Duplicate address detection, and anything not for the router. */
-	if (unspecified(&p->src) || p->hops != 255 || own(me, slot, IPV6, &target) ||
-	    !routed(me, &target, IPV6))
+	if (unspecified(&p->src) || p->hops != 255 || own(me, slot, IPV6, target) ||
+	    !routed(me, target, IPV6))
 		return REASON_ANSWERED;
 
 	__builtin_memcpy(f.eth.h_dest, me->mac, 6);
@@ -124,11 +126,10 @@ static __noinline int solicitation(struct __sk_buff *skb, const struct interface
 	f.ip.payload_len = bpf_htons(NEIGHBOUR_PAYLOAD);
 	f.ip.nexthdr = PROTO_ICMPV6;
 	f.ip.hop_limit = 255;
-	__builtin_memcpy(&f.ip.saddr, &target, 16);
+	__builtin_memcpy(&f.ip.saddr, target, 16);
 	__builtin_memcpy(&f.ip.daddr, &p->src, 16);
 	f.type = ND_NEIGHBOUR_ADVERTISEMENT;
-	f.flags = bpf_htonl(router(me, &target, IPV6) ? 0xe0000000 : 0x60000000);
-	f.target = target;
+	f.flags = bpf_htonl(router(me, target, IPV6) ? 0xe0000000 : 0x60000000);
 	f.option = 2; /* target link-layer address */
 	f.option_size = 1;
 	__builtin_memcpy(f.mac, router_mac, 6);

@@ -22,7 +22,7 @@ struct gate {
 	__u8 transit; /* the key needs the whole local address: enum transit */
 	__u8 groups;  /* the remote address speaks for its owner */
 	__u8 known;   /* what need not be looked up or done again: KNOWN_... */
-	__u8 pad;
+	__u8 forced;  /* the path forces tracking (2.4) */
 	__u32 slot;   /* of who has the remote address, plus one, 0: nobody here */
 };
 
@@ -285,19 +285,51 @@ static __always_inline int inserted(int error, __u32 place)
 	return error == -EEXIST;
 }
 
-/* A new entry of which one end begins. */
-static __always_inline int record_end(const struct packet *p, const struct gate *gate)
-{
-	struct pair fresh = {};
+/* What a new entry is made in. */
+struct new_pair {
+	struct pair pair;
 	struct pair_key key;
-	struct flow *mine = end_in(&fresh, gate);
+};
 
+struct new_flow {
+	struct flow flow;
+	struct transit_key key;
+};
+
+/* A new entry of which one end begins. */
+static __always_inline int record_end(const struct packet *p, const struct gate *gate,
+				      struct new_pair *new)
+{
+	struct flow *mine = end_in(&new->pair, gate);
+
+	new->pair = (struct pair){};
 	if (!take(gate->allowance))
 		return 0;
 	mine->mark = first_mark(gate);
 	start(mine, p, gate);
-	pair_key(&key, p, gate);
-	return inserted(bpf_map_update_elem(&pairs, &key, &fresh, BPF_NOEXIST), gate->allowance);
+	pair_key(&new->key, p, gate);
+	return inserted(bpf_map_update_elem(&pairs, &new->key, &new->pair, BPF_NOEXIST),
+			gate->allowance);
+}
+
+/* A new entry whose remote address nobody on this host has, or of transit traffic. */
+static __always_inline int record_alone(const struct packet *p, const struct gate *gate,
+					struct new_flow *new)
+{
+	int error;
+
+	if (!take(gate->allowance))
+		return 0;
+	new->flow.mark = first_mark(gate);
+	start(&new->flow, p, gate);
+	if (gate->transit) {
+		transit_key(&new->key, p, gate);
+		error = bpf_map_update_elem(&flows_transit, &new->key, &new->flow, BPF_NOEXIST);
+	} else {
+		flow_key(&new->key.flow, p, gate);
+		error = bpf_map_update_elem(&flows, &new->key.flow, &new->flow, BPF_NOEXIST);
+	}
+	return inserted(error, gate->allowance);
 }
 
 /* Does as gate->begin says. flow is the entry of the tuple, if there is one.
@@ -305,9 +337,10 @@ static __always_inline int record_end(const struct packet *p, const struct gate 
  * one are verified once, not at every call. */
 __noinline int record(const struct packet *p, const struct gate *gate, struct flow *flow)
 {
-	struct transit_key key;
-	struct flow fresh;
-	int error;
+	union {
+		struct new_pair pair;
+		struct new_flow flow;
+	} new;
 
 	if (!p || !gate)
 		return 0;
@@ -316,19 +349,8 @@ __noinline int record(const struct packet *p, const struct gate *gate, struct fl
 	if (gate->begin == END_FLOW)
 		return 1;
 	if (gate->remote && !gate->transit)
-		return record_end(p, gate);
-	if (!take(gate->allowance))
-		return 0;
-	fresh.mark = first_mark(gate);
-	start(&fresh, p, gate);
-	if (gate->transit) {
-		transit_key(&key, p, gate);
-		error = bpf_map_update_elem(&flows_transit, &key, &fresh, BPF_NOEXIST);
-	} else {
-		flow_key(&key.flow, p, gate);
-		error = bpf_map_update_elem(&flows, &key.flow, &fresh, BPF_NOEXIST);
-	}
-	return inserted(error, gate->allowance);
+		return record_end(p, gate, &new.pair);
+	return record_alone(p, gate, &new.flow);
 }
 
 /* The same for both ends of a pair that has no entry yet, by one. Both begin.

@@ -21,179 +21,16 @@
 #include "judge.h"
 #include "outcome.h"
 #include "internet.h"
+#include "pieces.h"
 #include "sweep.h"
+#include "walk.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* Types that only user space uses, so that Go gets them too. */
 const enum reason *unused_reason __attribute__((unused));
 const enum state *unused_state __attribute__((unused));
-
-/* The place of an interface is its device's number, as far as that fits, so that
- * most devices are found without a search; the others are in slots. */
-const volatile __u32 slot_mask = 0;
-
-static __always_inline struct interface *interface_of(__u32 ifindex, __u32 *slot)
-{
-	struct interface *me;
-	__u32 *found;
-
-	*slot = ifindex & slot_mask;
-	me = bpf_map_lookup_elem(&interfaces, slot);
-	if (me && me->ifindex == ifindex && me->flags & INTERFACE_USED)
-		return me;
-	found = bpf_map_lookup_elem(&slots, &ifindex);
-	if (!found)
-		return NULL;
-	*slot = *found;
-	return bpf_map_lookup_elem(&interfaces, slot);
-}
-
-/* Steps 1 and 2 for frames in both directions: the ethertype of an IP packet
- * or of ARP, 0 for what is neither. */
-static __always_inline __u32 ethertype(struct __sk_buff *skb)
-{
-	__u32 type = bpf_ntohs(skb->protocol);
-
-	if (skb->vlan_present || (type != ETH_P_IP && type != ETH_P_IPV6 && type != ETH_P_ARP))
-		return 0;
-	return type;
-}
-
-/* The id of the interface's first address, if that is it, or 0. */
-static __always_inline __u32 first_address(const struct interface *me, const struct packet *p,
-					   const struct address *a)
-{
-	if (p->family == IPV4)
-		return a->word[0] == me->addr4 ? me->local4 : 0;
-	return same(a, &me->addr6) ? me->local6 : 0;
-}
-
-/* Whether a plain packet from the instance is from the interface's MAC and first
- * address to an address that another interface has, by itself: the sign of an id
- * says that it is a prefix's. Sets gate and owner then. */
-static __always_inline int between(struct __sk_buff *skb, const struct interface *me,
-				   const struct packet *p, struct gate *gate, struct owner **owner)
-{
-	struct ethhdr *eth = (void *)(long)skb->data;
-
-	if ((void *)(eth + 1) > (void *)(long)skb->data_end || !same_mac(eth->h_source, me->mac))
-		return 0;
-	gate->local = first_address(me, p, &p->src);
-	if (!gate->local)
-		return 0;
-	*owner = owner_of(me->vpc, p->family, &p->dst);
-	return *owner && (__s32)(*owner)->local > 0 && (*owner)->local != gate->local;
-}
-
-/* What the gate needs to know of who has the remote address. */
-static __always_inline void belongs(struct gate *gate, const struct owner *owner)
-{
-	gate->class = owner ? owner->class : 0;
-	gate->remote = remote_end(owner);
-	gate->slot = owner ? owner->slot : 0;
-}
-
-static __always_inline int begins(const struct gate *gate)
-{
-	return gate->begin && gate->begin != END_FLOW;
-}
-
-/* A packet from the instance that has passed steps 3 to 5: its egress rules, then, as there is no wire in between, the ingress
- * rules of the interface that has the destination. Each judges by itself; what
- * they have to remember is then written at once. */
-__noinline int walk_out(struct __sk_buff *skb, __u32 slot, struct packet *p, struct gate *out)
-{
-	struct flow *mine = NULL, *theirs = NULL;
-	struct gate in = { .dir = INGRESS };
-	struct interface *me, *peer;
-	__u32 there, done = 3;
-	struct pair *pair = NULL;
-	int reason, answer = 0, shared;
-
-	if (!p || !out)
-		return TC_ACT_SHOT;
-	me = bpf_map_lookup_elem(&interfaces, &slot);
-	if (!me)
-		return TC_ACT_SHOT;
-	if (p->class != CLASS_MESSAGE && !(out->known & KNOWN_NEW)) {
-		if (out->remote && !out->transit) {
-			pair = find_pair(p, out);
-			mine = end_in(pair, out);
-		} else {
-			mine = find_flow(p, out);
-		}
-	}
-	out->allowance = me->allowance;
-	reason = forget(judge(me, p, out, mine));
-
-	there = out->slot - 1u;
-	peer = bpf_map_lookup_elem(&interfaces, &there);
-	if (!accepted(reason) || !peer || !peer->ifindex) {
-		if (accepted(reason) && out->begin && !record(p, out, mine))
-			reason = REASON_ALLOWANCE;
-		report(skb, EGRESS, reason, out);
-		if (accepted(reason)) {
-			answer = leave(skb, me, p, out);
-			if (answer & LEFT) {
-				count(slot, EGRESS, reason, p->segments);
-				return answer & ~LEFT;
-			}
-			report(skb, INGRESS, answer, NULL);
-			reason = answer;
-		}
-		count(slot, EGRESS, reason, p->segments);
-		return TC_ACT_SHOT;
-	}
-
-	/* A foreign address does not speak for its owner: who sent it is not
-	 * whose it is (1.5). Seen from another network, the sender may be nobody. */
-	in.local = out->remote;
-	if (!in.local) {
-		struct owner *owner = owner_of(me->vpc, p->family, &p->dst);
-
-		local_end(&in, owner ? owner->local : 0);
-	}
-	in.groups = out->transit != FORWARDED;
-	in.allowance = peer->allowance;
-	in.class = CLASS_UNKNOWN;
-	in.remote = out->local;
-	if (out->transit || peer->vpc != me->vpc)
-		belongs(&in, owner_of(peer->vpc, p->family, &p->src));
-	shared = !out->transit && !in.transit && in.remote == out->local;
-	if (shared)
-		theirs = end_in(pair, &in);
-	else if (p->class != CLASS_MESSAGE)
-		theirs = entry_of(p, &in);
-	answer = forget(judge(peer, p, &in, theirs));
-	if (!accepted(answer))
-		in.begin = 0;
-
-	if (shared && !pair && begins(out) && begins(&in)) {
-		done = record_both(p, out, &in);
-		if (done == ONE_ALONE)
-			done = record(p, out, NULL);
-	} else if (out->begin | in.begin) {
-		done = 2 | (!out->begin || record(p, out, mine));
-		if (done & 1 && in.begin) {
-			if (shared) /* by now the pair may have an entry */
-				theirs = end_in(find_pair(p, &in), &in);
-			if (!record(p, &in, theirs))
-				done &= ~2;
-		}
-	}
-	if (!(done & 1))
-		reason = REASON_ALLOWANCE;
-	if (!(done & 2))
-		answer = REASON_ALLOWANCE;
-	count(slot, EGRESS, reason, p->segments);
-	report(skb, EGRESS, reason, out);
-	if (!accepted(reason))
-		return TC_ACT_SHOT;
-	count(there, INGRESS, answer, p->segments);
-	report(skb, INGRESS, answer, &in);
-	return accepted(answer) ? hand_over(skb, peer) : TC_ACT_SHOT;
-}
+const struct fragment_event *unused_event __attribute__((unused));
 
 /* From the instance. A plain packet of a flow that both ends know is judged here,
  * by both: steps 3 to 5 depend on nothing that is not in the key of a flow, so what
@@ -201,7 +38,7 @@ __noinline int walk_out(struct __sk_buff *skb, __u32 slot, struct packet *p, str
 SEC("tc")
 int from_instance(struct __sk_buff *skb)
 {
-	struct gate out = { .dir = EGRESS, .groups = 1 };
+	struct gate out = { .dir = EGRESS };
 	struct flow *mine, *theirs;
 	__u32 type, slot, there, forth, back;
 	struct interface *me, *peer;
@@ -221,6 +58,8 @@ int from_instance(struct __sk_buff *skb)
 		end(skb, slot, EGRESS, reason & (MAX_REASONS - 1));
 		return reason & TURN_AROUND ? turn_around(skb) : TC_ACT_SHOT;
 	}
+	out.groups = !injected(skb, INJECT_NO_EGRESS_REFERENCE);
+	out.forced = injected(skb, INJECT_FORCED);
 	if (plain(skb, type, &p) && between(skb, me, &p, &out, &owner)) {
 		there = owner->slot - 1u;
 		belongs(&out, owner);
@@ -249,54 +88,18 @@ int from_instance(struct __sk_buff *skb)
 	reason = parse(skb, type, &p);
 	if (!reason)
 		reason = before_egress(skb, me, slot, &p, &out);
+	if (!reason && p.fragment)
+		return place(&p, &out) ? fragment_out(skb, slot) : TC_ACT_SHOT;
+	if (!reason)
+		reason = exempt_egress(skb, me, &p);
 	if (reason) {
 		end(skb, slot, EGRESS, reason & (MAX_REASONS - 1));
-		return reason & TURN_AROUND ? turn_around(skb) : TC_ACT_SHOT;
+		if (reason & TURN_AROUND)
+			return turn_around(skb);
+		return reason & FOR_HOST ? TC_ACT_OK : TC_ACT_SHOT;
 	}
-	belongs(&out, owner_of(me->vpc, p.family, &p.dst));
+	belongs(&out, find_owner(me->vpc, p.family, &p.dst));
 	return walk_out(skb, slot, &p, &out);
-}
-
-/* The whole walk of a packet to the instance, from the host's own stack. */
-__noinline int walk_in(struct __sk_buff *skb, __u32 slot, struct packet *p, struct gate *in)
-{
-	struct flow *flow = NULL;
-	struct interface *me;
-	struct owner *owner;
-	int reason = 0;
-
-	if (!p || !in)
-		return TC_ACT_SHOT;
-	me = bpf_map_lookup_elem(&interfaces, &slot);
-	if (!me)
-		return TC_ACT_SHOT;
-	if (!(in->known & KNOWN_PARSED))
-		reason = parse(skb, ethertype(skb), p);
-	if (!reason)
-		reason = before_ingress(me, slot, p, in);
-	if (!reason) {
-		in->allowance = me->allowance;
-		if (p->class != CLASS_MESSAGE && !(in->known & KNOWN_NEW))
-			flow = find_flow(p, in);
-		if (!flow || !live(me, flow)) {
-			/* What comes by way of the host's own stack did not enter
-			 * the fabric at an interface of this host, so it does not
-			 * speak for one (1.5). */
-			owner = owner_of(me->vpc, p->family, &p->src);
-			in->groups = owner && !owner->slot;
-			in->class = owner ? owner->class : 0;
-			if (remote_end(owner) && !in->transit && p->class != CLASS_MESSAGE) {
-				in->remote = owner->local;
-				flow = end_in(find_pair(p, in), in);
-			}
-		}
-		reason = forget(judge(me, p, in, flow));
-		if (in->begin && accepted(reason) && !record(p, in, flow))
-			reason = REASON_ALLOWANCE;
-	}
-	count(slot, INGRESS, reason, p->segments);
-	report(skb, INGRESS, reason, in);
-	return accepted(reason) ? TC_ACT_OK : TC_ACT_SHOT;
 }
 
 /* To the instance, from the host's own stack: its ingress rules. Packets of
@@ -309,6 +112,7 @@ int to_instance(struct __sk_buff *skb)
 	struct interface *me;
 	__u32 type, slot, next;
 	struct packet p;
+	int action;
 
 	me = interface_of(skb->ifindex, &slot);
 	if (!me)
@@ -340,7 +144,8 @@ int to_instance(struct __sk_buff *skb)
 				in.known |= KNOWN_NEW;
 		}
 	}
-	return walk_in(skb, slot, &p, &in);
+	action = walk_in(skb, slot, &p, &in);
+	return action == FRAGMENT_AHEAD ? fragment_in(skb, slot) : action;
 }
 
 /* From the internet, or from an instance of this host that speaks to a public
@@ -369,6 +174,8 @@ int from_internet(struct __sk_buff *skb)
 	local_end(&in, public->local);
 	in.allowance = me->allowance;
 	reason = arrive(skb, me, &p, public);
+	if (!reason && p.fragment)
+		return place(&p, &in) ? fragment_lands(skb, slot) : TC_ACT_SHOT;
 	if (!reason) {
 		if (p.class != CLASS_MESSAGE)
 			flow = find_flow(&p, &in);

@@ -51,7 +51,7 @@ static __noinline int leads_out(const struct interface *me, const struct packet 
 	};
 	__u32 *internet = bpf_map_lookup_elem(&ways, &way);
 
-	return internet && *internet && !owner_of(me->vpc, p->family, &p->dst);
+	return internet && *internet && !find_owner(me->vpc, p->family, &p->dst);
 }
 
 /* Whether the destination is a public address of this host. */
@@ -94,7 +94,7 @@ static __noinline int leave(struct __sk_buff *skb, const struct interface *me,
 static __noinline int arrive(struct __sk_buff *skb, const struct interface *me, struct packet *p,
 			     const struct public *public)
 {
-	int reason = bad_source(p, INGRESS);
+	int reason = bad_source(p);
 
 	if (reason)
 		return reason;
@@ -104,12 +104,14 @@ static __noinline int arrive(struct __sk_buff *skb, const struct interface *me, 
 		return REASON_ROGUE_RA;
 	if (routed(me, &p->src, p->family))
 		return REASON_SPOOF_IP;
-	if (p->fragment)
-		return REASON_FRAGMENT;
+	if (service(&p->src, p->family))
+		return REASON_LINKLOCAL;
 	if (p->family == IPV4) {
 		if (translate(skb, p, DESTINATION, public->inside.word[0]))
 			return REASON_MALFORMED;
 		p->dst = public->inside;
+		if (p->quotes && quoted())
+			quoted()->src = p->dst;
 	}
 	return REASON_UNSET;
 }

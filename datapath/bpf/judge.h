@@ -9,7 +9,17 @@
 #include "maps.h"
 #include "match.h"
 #include "packet.h"
+#include "related.h"
+#include "settings.h"
 #include "track.h"
+
+/* After a declared loss of state, TCP data begins flows for a while (3.10). */
+static __always_inline int in_grace(void)
+{
+	struct settings *s = host_settings();
+
+	return s && s->grace_until && (__s32)(s->grace_until - now()) > 0;
+}
 
 /* No live flow admits the packet, or it is a SYN that needs a fresh verdict:
  * steps 9 to 11. next is what the state table says of the packet, 0 if there is no
@@ -25,7 +35,7 @@ static __always_inline int admit(const struct interface *me, const struct packet
 	policy = bpf_map_lookup_elem(&policies, &id);
 	if (!policy)
 		return REASON_NO_POLICY;
-	gate->rule = untracked(policy, p, gate->dir);
+	gate->rule = gate->forced ? NO_RULE : untracked(policy, p, gate->dir);
 	free = gate->rule != NO_RULE;
 	if (!free) {
 		gate->rule = allowed(id, policy, me->vpc, p, gate);
@@ -53,6 +63,8 @@ static __always_inline int admit(const struct interface *me, const struct packet
 	if (next & STATELESS)
 		return REASON_RULE;
 	gate->begin = next & NEXT_STATE;
+	if (!gate->begin && p->class == CLASS_ACK && in_grace())
+		gate->begin = ESTABLISHED;
 	return gate->begin ? REASON_RULE : REASON_NO_STATE;
 }
 
@@ -77,9 +89,8 @@ static __always_inline void proceed(struct flow *flow, const struct packet *p, _
 	flow->bytes[dir & 1] += p->bytes;
 }
 
-/* flow is the entry of the packet's tuple, if there is one. What is to be recorded
- * if the packet is accepted is left in the gate. A global function, like find. */
-__noinline int judge(const struct interface *me, const struct packet *p, struct gate *gate,
+/* All steps but 8. A global function, like find. */
+__noinline int ask(const struct interface *me, const struct packet *p, struct gate *gate,
 		     struct flow *flow)
 {
 	__u32 next = 0;
@@ -101,6 +112,30 @@ __noinline int judge(const struct interface *me, const struct packet *p, struct 
 		}
 	}
 	return admit(me, p, gate, next);
+}
+
+/* The same for an ICMP error about some packet. It has no flow of its own, so that
+ * step 8 can come first: the stack is short. */
+__noinline int judge_error(const struct interface *me, const struct packet *p, struct gate *gate)
+{
+	int reason;
+
+	if (!me || !p || !gate)
+		return REASON_NO_POLICY;
+	gate->rule = NO_RULE;
+	gate->begin = 0;
+	if (related(me, p, gate))
+		return REASON_RELATED;
+	reason = ask(me, p, gate, NULL);
+	return reason == REASON_NO_RULE && path_mtu(me, p, gate) ? REASON_RELATED : reason;
+}
+
+/* flow is the entry of the packet's tuple, if there is one. What is to be recorded
+ * if the packet is accepted is left in the gate. */
+static __always_inline int judge(const struct interface *me, const struct packet *p,
+				 struct gate *gate, struct flow *flow)
+{
+	return p->quotes ? judge_error(me, p, gate) : ask(me, p, gate, flow);
 }
 
 /* The short way, for most packets: what a live flow says that needs nobody else's

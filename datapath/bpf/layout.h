@@ -9,7 +9,7 @@
 
 #include "reason.h"
 
-#define LAYOUT 4
+#define LAYOUT 5
 
 enum direction { INGRESS, EGRESS, NUM_DIRECTIONS };
 enum family { IPV4, IPV6, NUM_FAMILIES };
@@ -79,6 +79,8 @@ struct interface {
 	__u32 self; /* id in flow keys of transit traffic, whose address is not ours */
 	__u32 pad;
 	struct address router6;
+	__u32 resolver4; /* base + 2 of the VPC's primary block (section 4.1) */
+	__u32 place;     /* its own, in interfaces */
 	__u64 revision;   /* of the policy in force, as told by user space */
 	__u32 timeout[MAX_STATES]; /* jiffies; 0 means always dead; see timeout() */
 	struct vpc_prefix vpc_prefix[MAX_VPC_PREFIXES];
@@ -91,6 +93,11 @@ struct interface {
 /* Under pressure the states that a flow begins in have timers of their own, which
  * lie in the timeouts of states that do not exist (section 3.6). */
 #define SHORT_TIMEOUT(state) (MAX_STATES - 8 + (state))
+
+/* So do how long a datagram's first fragment is remembered (section 4.5), and a
+ * second. */
+#define FRAGMENT_TIMEOUT (MAX_STATES - 2)
+#define SECOND           (MAX_STATES - 1)
 
 /* What one instance may track (section 3.8). used is counted by the programs;
  * counted is the sweep's own count of the same. */
@@ -165,6 +172,13 @@ struct owner {
 	__u32 local;
 };
 
+/* Instead of a slot plus one: an address that no interface can have (sections 4.1
+ * and 4.3). Interfaces have lower slots. */
+#define RESERVED_FIRST     0xfffd
+#define RESERVED_ROUTER    0xfffd /* of some subnet */
+#define RESERVED_RESOLVER  0xfffe /* base + 2 of some block */
+#define RESERVED_BROADCAST 0xffff /* of some subnet */
+
 /* Whose an id in flow keys is. A place without an interface is of an address that
  * went: its flows are dead. */
 struct local {
@@ -236,6 +250,72 @@ struct use {
 	__u64 last; /* jiffies, all 64 bits; 0: never */
 };
 
+/* Datagrams of which the first fragment was judged, or is waited for (4.5). self is
+ * the interface's id in flow keys. */
+struct fragment_key {
+	struct address src;
+	struct address dst;
+	__u32 id; /* network order */
+	__u32 self;
+	__u8 proto;
+	__u8 dir;
+	__u8 family;
+	__u8 pad;
+};
+
+#define FRAGMENT_UNITS 8192 /* of eight bytes, in the longest datagram */
+
+struct fragment {
+	__u32 made;    /* jiffies */
+	__u32 handle;  /* of the rule */
+	__u32 seen;    /* units that have come */
+	__u32 units;   /* of the datagram; 0: its last fragment has not come */
+	__u16 rule;
+	__u8 reason;   /* of the first fragment; 0: it is waited for */
+	__u8 overlaps; /* nothing more of the datagram passes */
+	__u8 host;     /* it is for the host */
+	__u8 class;    /* the rest as in struct packet */
+	__u16 src_port;
+	__u16 dst_port;
+	__u16 icmp_id;
+	__u16 query;
+	__u16 port;
+	__u64 map[FRAGMENT_UNITS / 64];
+};
+
+/* Says that a first fragment was judged that others are held for. */
+struct fragment_event {
+	struct fragment_key key;
+	__u32 place;
+};
+
+/* Events of one second, which began with the first (sections 3.4 and 3.8). */
+struct window {
+	__u32 begun;
+	__u32 count;
+};
+
+struct limits {
+	struct window services;
+	struct window path_mtu;
+	struct window fragments;
+};
+
+/* What holds for all interfaces: the switches of the specification, and what the
+ * host has. The zero value is the default. */
+#define SWITCH_NO_RELATED       1u
+#define SWITCH_NO_PATH_MTU      2u
+#define SWITCH_FRAGMENT_CONTEXT 4u
+
+struct settings {
+	__u32 switches;
+	__u32 fragment_limit; /* egress fragments a second; 0: no limit */
+	__u32 grace_until;    /* jiffies; 0: no grace */
+	__u32 holder;         /* device that fragments are handed to; 0: none */
+	__u32 served;         /* services that the host answers for, see exempt.h */
+	__u32 pad;
+};
+
 /* The groups of a class: not read by programs, kept so that a restarted agent
  * finds the same numbers. */
 #define MAX_GROUPS 63
@@ -259,6 +339,8 @@ _Static_assert(sizeof(struct pair_key) == 12, "layout: pair key");
 _Static_assert(sizeof(struct flow) == 32, "layout: flow");
 _Static_assert(sizeof(struct pair) == 64, "layout: pair");
 _Static_assert(SHORT_TIMEOUT(SYN_RECV) < MAX_STATES && SHORT_TIMEOUT(SYN_SENT) >= NUM_STATES, "layout: timeouts");
+_Static_assert(sizeof(struct fragment_key) == 44, "layout: fragment key");
+_Static_assert(sizeof(struct fragment) % 8 == 0, "layout: fragment");
 _Static_assert(sizeof(struct step) == 8, "layout: step");
 _Static_assert(sizeof(struct owner) == 8, "layout: owner");
 _Static_assert(sizeof(struct interface) % 8 == 0, "layout: interface");

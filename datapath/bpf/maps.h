@@ -145,6 +145,36 @@ struct {
 	__type(value, struct use);
 } uses SEC(".maps");
 
+/* Evicts: a first fragment that is forgotten makes its followers wait, and then
+ * be dropped. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct fragment_key);
+	__type(value, struct fragment);
+} fragments SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 65536);
+} fragment_events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct settings);
+} host SEC(".maps");
+
+/* By place in interfaces. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct limits);
+} rates SEC(".maps");
+
 /* By place in interfaces. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

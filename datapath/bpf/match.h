@@ -62,6 +62,20 @@ static __always_inline struct owner *owner_of(__u32 vpc, __u32 family, const str
 	return bpf_map_lookup_elem(&addresses, &key);
 }
 
+/* The same with a stack of its own, for callers who have little. */
+static __noinline struct owner *find_owner(__u32 vpc, __u32 family, const struct address *addr)
+{
+	return owner_of(vpc, family, addr);
+}
+
+/* The class of an address's owner. */
+static __always_inline __u32 class_of(__u32 vpc, __u32 family, const struct address *addr)
+{
+	struct owner *owner = find_owner(vpc, family, addr);
+
+	return owner ? owner->class : 0;
+}
+
 /* The rule by which the packet passes without state (2.1), or NO_RULE if it does
  * not: one that admits it. */
 static __always_inline __u32 untracked(const struct policy *policy, const struct packet *p,
@@ -96,13 +110,14 @@ static __always_inline __u32 handle_of(const struct policy *policy, __u32 dir, _
 	return step ? step->start & MAX_HANDLE : 0;
 }
 
-/* The lowest numbered rule that admits the packet, or NO_RULE. */
-static __always_inline __u32 allowed(__u32 id, const struct policy *policy, __u32 vpc,
-				     const struct packet *p, const struct gate *gate)
+/* The step that holds a key of the remote address's rules: the lowest numbered
+ * rule, and in its flags whether one of them admits all of the protocol. */
+static __always_inline __u32 admitted(__u32 id, const struct policy *policy, __u32 vpc,
+				      const struct packet *p, const struct gate *gate, __u32 key)
 {
-	__u32 key = p->proto << 16 | p->port, table = TABLE(id, gate->dir, p->family);
+	__u32 table = TABLE(id, gate->dir, p->family);
 	const struct address *remote = gate->dir == EGRESS ? &p->dst : &p->src;
-	__u32 rule = NO_RULE, class = gate->class;
+	__u32 step = NO_RULE, class = gate->class;
 	struct row *row;
 
 	if (policy->has & POLICY_ROUTES(gate->dir, p->family)) {
@@ -112,25 +127,39 @@ static __always_inline __u32 allowed(__u32 id, const struct policy *policy, __u3
 			route.prefixlen = 64;
 		row = bpf_map_lookup_elem(&routes, &route);
 		if (row)
-			rule = find(row->offset, row->count, key) & 0xffff;
+			step = find(row->offset, row->count, key);
 	}
 	if (gate->groups && policy->has & POLICY_GROUPS(gate->dir, p->family)) {
-		if (class == CLASS_UNKNOWN) {
-			struct owner *owner = owner_of(vpc, p->family, remote);
-
-			class = owner ? owner->class : 0;
-		}
+		if (class == CLASS_UNKNOWN)
+			class = class_of(vpc, p->family, remote);
 		if (class) {
 			struct class_key of = { .table = table, .class = class };
 
 			row = bpf_map_lookup_elem(&class_rows, &of);
 			if (row) {
-				__u32 other = find(row->offset, row->count, key) & 0xffff;
+				__u32 other = find(row->offset, row->count, key);
 
-				if (other < rule)
-					rule = other;
+				if ((other & 0xffff) < (step & 0xffff))
+					step = other | (step & ~0xffffu);
+				else
+					step |= other & ~0xffffu;
 			}
 		}
 	}
-	return rule;
+	return step;
+}
+
+/* The lowest numbered rule that admits the packet, or NO_RULE. */
+static __always_inline __u32 allowed(__u32 id, const struct policy *policy, __u32 vpc,
+				     const struct packet *p, const struct gate *gate)
+{
+	return admitted(id, policy, vpc, p, gate, p->proto << 16 | p->port) & 0xffff;
+}
+
+/* Whether one rule admits all of the packet's protocol, so that no port is needed
+ * to decide (4.5). */
+static __always_inline int allowed_all(__u32 id, const struct policy *policy, __u32 vpc,
+				       const struct packet *p, const struct gate *gate)
+{
+	return !!(admitted(id, policy, vpc, p, gate, p->proto << 16) >> 16 & STEP_ALL_PORTS);
 }

@@ -21,6 +21,17 @@ static __always_inline void count(__u32 slot, __u32 dir, __u32 reason, __u32 pac
 		c->packets[dir & 1][reason & (MAX_REASONS - 1)] += packets;
 }
 
+/* For tests: what the fabric says of the packet's path (1.6), in skb->cb. What the
+ * host has does none of it yet. */
+#define INJECT_NO_EGRESS_REFERENCE  1u
+#define INJECT_NO_INGRESS_REFERENCE 2u
+#define INJECT_FORCED               4u
+
+static __always_inline int injected(const struct __sk_buff *skb, __u32 what)
+{
+	return testing && skb->cb[3] & what;
+}
+
 /* For tests: what a run decided, in skb->cb. */
 static __always_inline void report(struct __sk_buff *skb, __u32 dir, __u32 reason,
 				   const struct gate *gate)

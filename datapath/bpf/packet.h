@@ -43,9 +43,18 @@ struct packet {
 	__u8 proto; /* IANA; the first header that is no extension */
 	__u8 class;
 	__u8 query;    /* ICMP: which kind of query, counted from 1 */
-	__u8 fragment; /* true: the fields of the transport header are not set */
+	__u8 fragment; /* enum fragment_kind; behind the first, nothing of the transport header is set */
 	__u8 hops;     /* TTL or hop limit */
+	__u8 quotes;   /* true: an ICMP error about what quoted() returns */
+
+	/* If it is a fragment: */
+	__u8 more;
+	__u16 from; /* first unit of eight bytes, and the one behind the last */
+	__u16 to;
+	__u32 datagram; /* identification, as in the packet */
 };
+
+enum fragment_kind { WHOLE, FIRST_FRAGMENT, LATER_FRAGMENT };
 
 static __always_inline int same(const struct address *a, const struct address *b)
 {

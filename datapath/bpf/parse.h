@@ -32,6 +32,24 @@ static __always_inline void *head(struct __sk_buff *skb, __u32 want)
 	return (void *)(long)skb->data;
 }
 
+/* What kind of fragment it is (4.5). offset is in bytes, its lowest bits do not
+ * count. */
+static __always_inline void fragment(struct packet *p, __u32 offset, int more)
+{
+	p->from = (offset & 0xfff8) >> 3;
+	p->more = !!more;
+	p->fragment = p->from ? LATER_FRAGMENT : more ? FIRST_FRAGMENT : WHOLE;
+}
+
+/* The unit behind the last of a fragment of so many bytes; 0 if no datagram can be
+ * made of it. */
+static __always_inline __u32 fragment_end(const struct packet *p, __u32 length)
+{
+	if (!length || (p->more && length & 7) || p->from * 8 + length > 0xffff)
+		return 0;
+	return p->from + (length + 7) / 8;
+}
+
 /* IPv4 options: source routing is refused, others are skipped (4.4). */
 static __noinline int ipv4_options(struct __sk_buff *skb, __u32 length)
 {
@@ -78,10 +96,12 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p, _
 	p->dst = (struct address){ { ip->daddr } };
 	p->proto = ip->protocol;
 	p->hops = ip->ttl;
-	p->fragment = !!(ip->frag_off & bpf_htons(0x3fff)); /* offset or more-fragments */
+	fragment(p, bpf_ntohs(ip->frag_off) << 3, ip->frag_off & bpf_htons(0x2000));
+	p->datagram = bpf_htonl(bpf_ntohs(ip->id));
 	p->l4 = ETH_HLEN + header;
 	p->bytes = total;
 	*rest = total - header;
+	p->to = fragment_end(p, *rest);
 	if (p->proto == PROTO_ICMPV6)
 		return REASON_FAMILY_MISMATCH;
 	if (header > sizeof(*ip))
@@ -106,11 +126,11 @@ static __always_inline int is_extension(__u32 header)
 	       header == EXT_SHIM6;
 }
 
-/* Walks the chain of extension headers (4.4) and moves l4 behind it. AH and ESP
+/* Walks the chain of extension headers (4.4) from start and moves l4 behind it. AH and ESP
  * are no extensions here: they are what rules and flows speak of. */
-static __noinline int extensions(struct __sk_buff *skb, struct packet *p, __u32 end)
+static __noinline int extensions(struct __sk_buff *skb, struct packet *p, __u32 start, __u32 end)
 {
-	__u32 start = ETH_HLEN + sizeof(struct ipv6hdr), at = start;
+	__u32 at = start;
 	__u32 next = p->proto;
 
 	for (int i = 0; i <= MAX_EXTENSIONS; i++) {
@@ -122,25 +142,34 @@ static __noinline int extensions(struct __sk_buff *skb, struct packet *p, __u32 
 			p->l4 = at;
 			return REASON_UNSET;
 		}
-		if (i == MAX_EXTENSIONS || at + sizeof(ext) > end)
+		if (i == MAX_EXTENSIONS)
 			break;
-		if (bpf_skb_load_bytes(skb, at, ext, sizeof(ext)))
-			break;
+		if (at + sizeof(ext) > end || bpf_skb_load_bytes(skb, at, ext, sizeof(ext)))
+			goto truncated;
 		size = next == EXT_FRAGMENT ? 8 : (ext[1] + 1) * 8;
 		if ((next == EXT_HOP_BY_HOP && i > 0) || (next == EXT_ROUTING && ext[2] == 0))
 			break;
+		if (at + size > end)
+			goto truncated;
+		if (at + size - start > MAX_EXTENSION_BYTES)
+			break;
 		if (next == EXT_FRAGMENT && (ext[2] || ext[3] & 0xf9)) {
-			p->fragment = 1;
-			p->proto = ext[0];
-			p->l4 = at + size;
-			return REASON_UNSET;
+			fragment(p, ext[2] << 8 | ext[3], ext[3] & 1);
+			p->to = fragment_end(p, end - at - size);
+			__builtin_memcpy(&p->datagram, ext + 4, 4);
+			if (p->fragment == LATER_FRAGMENT) {
+				p->proto = ext[0];
+				p->l4 = at + size;
+				return REASON_UNSET;
+			}
 		}
 		next = ext[0];
 		at += size;
-		if (at > end || at - start > MAX_EXTENSION_BYTES)
-			break;
 	}
 	return REASON_EXT_CHAIN;
+truncated:
+	/* A first fragment must hold the whole chain (4.5). */
+	return p->fragment ? REASON_TINY_FRAGMENT : REASON_EXT_CHAIN;
 }
 
 static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p, __u32 *rest)
@@ -162,12 +191,11 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p, _
 	__builtin_memcpy(&p->dst, &ip->daddr, sizeof(p->dst));
 	p->proto = ip->nexthdr;
 	p->hops = ip->hop_limit;
-	p->fragment = 0;
 	p->l4 = ETH_HLEN + sizeof(*ip);
 	p->bytes = total;
 	end = ETH_HLEN + total;
 	if (is_extension(p->proto)) {
-		reason = extensions(skb, p, end);
+		reason = extensions(skb, p, p->l4, end);
 		if (reason)
 			return reason;
 	}
@@ -241,14 +269,15 @@ static __always_inline int parse_ports(struct __sk_buff *skb, struct packet *p, 
 	if (p->proto == PROTO_UDP) {
 		__u32 length = bpf_ntohs(*(__u16 *)(h + 4));
 
-		if (length < sizeof(struct udphdr) || length > rest)
+		/* A first fragment's length is that of the datagram. */
+		if (length < sizeof(struct udphdr) || (length > rest && !p->fragment))
 			return 0;
 		p->class = CLASS_UDP;
 	} else {
 		if ((void *)(h + sizeof(struct tcphdr)) > (void *)(long)skb->data_end)
 			return 0;
 		header = (h[12] >> 4) * 4;
-		if (header < sizeof(struct tcphdr) || header > rest)
+		if (header < sizeof(struct tcphdr) || (header > rest && !p->fragment))
 			return 0;
 		p->class = tcp_classes[h[13] & 63];
 	}
@@ -256,6 +285,23 @@ static __always_inline int parse_ports(struct __sk_buff *skb, struct packet *p, 
 		p->bytes += (p->segments - 1) * (p->l4 - ETH_HLEN + header);
 	return 1;
 }
+
+/* Sets what parsers set only in some packets. */
+static __always_inline void clear(struct packet *p, struct __sk_buff *skb)
+{
+	p->src = p->dst = (struct address){};
+	p->family = 0;
+	p->class = CLASS_OTHER;
+	p->port = p->reverse = 0;
+	p->src_port = p->dst_port = 0;
+	p->id = p->query = 0;
+	p->segments = skb->gso_segs ?: 1;
+	p->fragment = 0;
+	p->quotes = 0;
+	p->l4 = p->bytes = p->hops = p->proto = 0;
+}
+
+#include "quote.h"
 
 /* Reads the transport header, of which rest bytes and what follows are there. */
 static __always_inline int parse_transport(struct __sk_buff *skb, struct packet *p, __u32 rest)
@@ -267,9 +313,11 @@ static __always_inline int parse_transport(struct __sk_buff *skb, struct packet 
 	if (p->proto != PROTO_TCP && p->proto != PROTO_UDP && p->proto != PROTO_ICMP &&
 	    p->proto != PROTO_ICMPV6)
 		return REASON_UNSET;
-	if (p->proto == PROTO_ICMPV6 && rest < want)
+	if (p->proto == PROTO_ICMPV6 && rest < want && !p->fragment)
 		want = 4;
-	if (rest < want || l4 > MAX_HEADERS)
+	if (rest < want)
+		return p->fragment ? REASON_TINY_FRAGMENT : REASON_MALFORMED;
+	if (l4 > MAX_HEADERS)
 		return REASON_MALFORMED;
 	data = head(skb, l4 + want);
 	if (!data)
@@ -285,23 +333,11 @@ static __always_inline int parse_transport(struct __sk_buff *skb, struct packet 
 			p->id = *(__u16 *)(h + 4);
 		else if (p->class != CLASS_MESSAGE)
 			return REASON_MALFORMED; /* no identifier */
+		if (rest > 8 && is_error(p))
+			p->quotes = quote(skb, p, rest - 8);
 		return REASON_UNSET;
 	}
 	return parse_ports(skb, p, h, rest) ? REASON_UNSET : REASON_MALFORMED;
-}
-
-/* Sets what parsers set only in some packets. */
-static __always_inline void clear(struct packet *p, struct __sk_buff *skb)
-{
-	p->src = p->dst = (struct address){};
-	p->family = 0;
-	p->class = CLASS_OTHER;
-	p->port = p->reverse = 0;
-	p->src_port = p->dst_port = 0;
-	p->id = p->query = 0;
-	p->segments = skb->gso_segs ?: 1;
-	p->fragment = 0;
-	p->l4 = p->bytes = p->hops = p->proto = 0;
 }
 
 /* The packets that there are most of: TCP and UDP, whole, without options and
@@ -373,7 +409,12 @@ __noinline int parse(struct __sk_buff *skb, __u32 ethertype, struct packet *p)
 	}
 	if (reason)
 		return reason;
-	if (p->fragment)
-		return REASON_UNSET;
-	return parse_transport(skb, p, rest);
+	if (p->fragment != LATER_FRAGMENT) {
+		reason = parse_transport(skb, p, rest);
+		if (reason)
+			return reason;
+	} else if (p->proto == PROTO_TCP && p->from == 1) {
+		return REASON_TINY_FRAGMENT; /* it would overwrite the flags (4.5) */
+	}
+	return p->fragment && !p->to ? REASON_MALFORMED : REASON_UNSET;
 }

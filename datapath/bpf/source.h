@@ -59,6 +59,15 @@ static __always_inline int broadcast(const struct interface *me, const struct ad
 				  (me->broadcast4 && a->word[0] == me->broadcast4));
 }
 
+/* What an address is that no interface of the VPC can have, 0 if it may be one's:
+ * routers and broadcast addresses of all its subnets, resolvers of all its blocks. */
+static __always_inline __u32 reserved(const struct interface *me, const struct address *a, __u32 family)
+{
+	struct owner *owner = find_owner(me->vpc, family, a);
+
+	return owner && owner->slot >= RESERVED_FIRST ? owner->slot : 0;
+}
+
 /* The subnet's router: base + 1 in either family, or one of its link-local
  * addresses (4.1). */
 static __always_inline int router(const struct interface *me, const struct address *a, __u32 family)
@@ -94,7 +103,7 @@ static __always_inline int nameless(const struct packet *p)
 
 /* Addresses that nobody may use, whatever SourceDestCheck says. IPv6 link-local
  * sources have their uses: the caller judges them. */
-static __always_inline int bad_source(const struct packet *p, __u32 dir)
+static __always_inline int bad_source(const struct packet *p)
 {
 	const struct address *a = &p->src;
 
@@ -111,8 +120,6 @@ static __always_inline int bad_source(const struct packet *p, __u32 dir)
 	}
 	if (multicast(a, p->family) || (unspecified(a) && !nameless(p)))
 		return REASON_MARTIAN;
-	if (service(a, p->family))
-		return dir == EGRESS ? REASON_SPOOF_IP : REASON_LINKLOCAL;
 	return REASON_UNSET;
 }
 
@@ -129,10 +136,8 @@ static __always_inline __u32 own(const struct interface *me, __u32 slot, __u32 f
 	} else if (same(a, &me->addr6) && me->local6) {
 		return me->local6;
 	}
-	owner = owner_of(me->vpc, family, a);
-	if (owner && owner->slot == slot + 1)
-		return owner->local;
-	return 0;
+	owner = find_owner(me->vpc, family, a);
+	return owner && owner->slot == slot + 1 ? owner->local : 0;
 }
 
 /* Whether the VPC's router answers for the address: it is in the VPC's blocks,

@@ -43,7 +43,7 @@ static __always_inline __u16 adjusted(__u16 sum, __u32 from, __u32 to)
 /* An ICMP error quotes a packet that went the other way: the same address is at its
  * other end. Of the quoted checksums those that the quote is long enough for are
  * adjusted, and ICMP's own for them; the quoted IP header as a whole keeps its sum. */
-static __always_inline int quoted(struct __sk_buff *skb, const struct packet *p, __u32 end,
+static __always_inline int translate_quoted(struct __sk_buff *skb, const struct packet *p, __u32 end,
 				  __u32 from, __u32 to)
 {
 	__u32 at = p->l4 + 8, sum_at, ip[5];
@@ -67,7 +67,7 @@ static __always_inline int quoted(struct __sk_buff *skb, const struct packet *p,
 	return bpf_l4_csum_replace(skb, p->l4 + 2, old, sum, 2) ? -1 : 0;
 }
 
-static __always_inline int quotes(const struct packet *p)
+static __always_inline int quoting(const struct packet *p)
 {
 	__u32 type = p->port >> 8;
 
@@ -83,13 +83,13 @@ __noinline int translate(struct __sk_buff *skb, const struct packet *p, __u32 en
 	if (!p)
 		return -1;
 	from = end == SOURCE ? p->src.word[0] : p->dst.word[0];
-	if (!p->fragment) {
+	if (p->fragment != LATER_FRAGMENT) { /* behind the first there is no transport header */
 		sum_at = checksum_at(p->proto);
 		if (p->proto == PROTO_UDP)
 			flags |= BPF_F_MARK_MANGLED_0;
 		if (sum_at && bpf_l4_csum_replace(skb, p->l4 + sum_at, from, to, flags))
 			return -1;
-		if (quotes(p) && quoted(skb, p, end, from, to))
+		if (quoting(p) && translate_quoted(skb, p, end, from, to))
 			return -1;
 	}
 	if (bpf_l3_csum_replace(skb, ETH_HLEN + IP_CHECKSUM, from, to, 4))

@@ -54,6 +54,7 @@ type Rig struct {
 	Config datapath.Config
 
 	t        testing.TB
+	ns       netns.NsHandle // that its devices are in
 	now      time.Duration
 	jiffy    time.Duration
 	devices  int
@@ -71,8 +72,7 @@ func New(t testing.TB) *Rig {
 func NewWith(t testing.TB, change func(*datapath.Config)) *Rig {
 	t.Helper()
 	sweepOnce.Do(sweep)
-	enter(t)
-	r := &Rig{t: t, policies: make(map[string]datapath.PolicyID), jiffy: jiffy(t)}
+	r := &Rig{t: t, ns: enter(t), policies: make(map[string]datapath.PolicyID), jiffy: jiffy(t)}
 	r.Config = datapath.Config{
 		Dir:           fmt.Sprintf("%s%d_%d", pinned, os.Getpid(), rigs.Add(1)),
 		MaxInterfaces: 16, MaxFlows: 4096, MaxTransitFlows: 256, MaxAddresses: 4096,
@@ -119,8 +119,18 @@ func jiffy(t testing.TB) time.Duration {
 	return time.Duration(res.Nsec)
 }
 
+// Join puts another goroutine of the rig's test into the rig's network namespace,
+// until it ends: a subtest is one. The rig goes on failing the test it was made for.
+func (r *Rig) Join(t testing.TB) {
+	t.Helper()
+	runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+	if err := netns.Set(r.ns); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // enter puts the test into a new network namespace until it ends.
-func enter(t testing.TB) {
+func enter(t testing.TB) netns.NsHandle {
 	t.Helper()
 	runtime.LockOSThread()
 	old, err := netns.Get()
@@ -139,6 +149,7 @@ func enter(t testing.TB) {
 		old.Close()
 		runtime.UnlockOSThread()
 	})
+	return ns
 }
 
 // Open opens the rig's datapath again after Close, as a restarted agent would.

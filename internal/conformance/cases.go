@@ -5,7 +5,7 @@ package conformance
 // NoRow lists the cases of section 7 that are no rows, with who shows them instead
 // or why nobody can.
 var NoRow = map[string]string{
-	"K12": "two processors at once: no row can say that",
+	"K12": "two processors at once: TestOneUnitForARace of package datapath",
 	"L01": "a change under load: TestNoBlink of package test/e2e, with packets of real instances",
 	"L02": "a change under load: TestNoBlink of package test/e2e, with packets of real instances",
 	"L03": "a change under load: TestNoBlink of package test/e2e, with packets of real instances",

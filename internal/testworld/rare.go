@@ -21,7 +21,10 @@ func (g *generator) rare() *Packet {
 		return g.serviceTalk()
 	default:
 		p := g.spoken()
-		p.Via = oracle.PathClass(g.r.IntN(int(oracle.NumPathClasses)))
+		class := oracle.PathClass(g.r.IntN(int(oracle.NumPathClasses)))
+		if class.Cost() == 1 { // no program knows a flow that costs more, see conformance.OracleOnly
+			p.Via = class
+		}
 		return &p
 	}
 }
@@ -115,6 +118,10 @@ func (g *generator) quoting() *Packet {
 		p.Dst = g.addressOfFamily(g.w.Interfaces[p.Gate], p.Dst)
 	case 7:
 		q.icmp(3, 1)
+	case 8:
+		if !p.Outside { // from another address than that which the packet was for
+			p.Src = g.addressOfFamily(g.w.Interfaces[p.Gate], p.Src)
+		}
 	}
 	if p.Src == p.Dst {
 		return nil

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/hedgeward/hedgeward/flow"
+	"github.com/hedgeward/hedgeward/internal/inforce"
 	"github.com/hedgeward/hedgeward/oracle"
 	"github.com/hedgeward/hedgeward/policy"
 )
@@ -20,29 +21,9 @@ type tables map[string]*policy.Policy
 func compile(w *oracle.World) tables {
 	t := tables{}
 	for name, e := range w.Interfaces {
-		t[name] = policy.Compile(source(w, e))
+		t[name] = policy.Compile(inforce.Source(w, e))
 	}
 	return t
-}
-
-// source is the union of the rules of the interface's groups as the compiler
-// takes it: in order of groups and rules, prefix lists resolved.
-func source(w *oracle.World, e *oracle.Interface) (src policy.Source) {
-	for _, name := range e.Groups {
-		for _, r := range w.Groups[name].Rules {
-			out := policy.Rule{ID: r.ID, Protocol: r.Protocol, From: r.From, To: r.To}
-			switch {
-			case r.Peer.CIDR.IsValid():
-				out.Peer.Prefix = r.Peer.CIDR.Masked()
-			case r.Peer.PrefixList != "":
-				out.Peer.Prefixes = w.PrefixLists[r.Peer.PrefixList]
-			default:
-				out.Peer.Group = r.Peer.Group
-			}
-			src[r.Direction] = append(src[r.Direction], out)
-		}
-	}
-	return src
 }
 
 // compare asks the oracle and the compiled tables who admits the packet at the

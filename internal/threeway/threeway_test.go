@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/hedgeward/hedgeward/flow"
+	"github.com/hedgeward/hedgeward/internal/inforce"
 	"github.com/hedgeward/hedgeward/internal/testrand"
 	"github.com/hedgeward/hedgeward/internal/testworld"
 )
@@ -111,12 +112,12 @@ func corpus(t *testing.T) map[string]*testworld.Scenario {
 }
 
 func TestCorpus(t *testing.T) {
-	k := newKernel(t)
+	k := inforce.New(t)
 	for name, s := range corpus(t) {
 		if err := judgePolicy(s); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if err := k.judge(s); err != nil {
+		if err := judge(k, s); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

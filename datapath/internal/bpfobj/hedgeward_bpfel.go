@@ -54,6 +54,43 @@ type HedgewardFlowKey struct {
 	Local      uint32
 }
 
+type HedgewardFragment struct {
+	_        structs.HostLayout
+	Made     uint32
+	Handle   uint32
+	Seen     uint32
+	Units    uint32
+	Rule     uint16
+	Reason   uint8
+	Overlaps uint8
+	Host     uint8
+	Class    uint8
+	SrcPort  uint16
+	DstPort  uint16
+	IcmpId   uint16
+	Query    uint16
+	Port     uint16
+	Map      [128]uint64
+}
+
+type HedgewardFragmentEvent struct {
+	_     structs.HostLayout
+	Key   HedgewardFragmentKey
+	Place uint32
+}
+
+type HedgewardFragmentKey struct {
+	_      structs.HostLayout
+	Src    HedgewardAddress
+	Dst    HedgewardAddress
+	Id     uint32
+	Self   uint32
+	Proto  uint8
+	Dir    uint8
+	Family uint8
+	Pad    uint8
+}
+
 type HedgewardGroupSet struct {
 	_     structs.HostLayout
 	Count uint32
@@ -77,6 +114,8 @@ type HedgewardInterface struct {
 	Self       uint32
 	Pad        uint32
 	Router6    HedgewardAddress
+	Resolver4  uint32
+	Place      uint32
 	Revision   uint64
 	Timeout    [32]uint32
 	VpcPrefix  [12]struct {
@@ -89,6 +128,25 @@ type HedgewardInterface struct {
 	VpcName  [32]int8
 	Device   [16]int8
 	Instance [32]int8
+}
+
+type HedgewardLimits struct {
+	_        structs.HostLayout
+	Services struct {
+		_     structs.HostLayout
+		Begun uint32
+		Count uint32
+	}
+	PathMtu struct {
+		_     structs.HostLayout
+		Begun uint32
+		Count uint32
+	}
+	Fragments struct {
+		_     structs.HostLayout
+		Begun uint32
+		Count uint32
+	}
 }
 
 type HedgewardLocal struct {
@@ -109,6 +167,32 @@ type HedgewardOwner struct {
 	Local uint32
 }
 
+type HedgewardPacket struct {
+	_        structs.HostLayout
+	Src      HedgewardAddress
+	Dst      HedgewardAddress
+	Bytes    uint32
+	Port     uint16
+	Reverse  uint16
+	SrcPort  uint16
+	DstPort  uint16
+	Id       uint16
+	L4       uint16
+	Segments uint16
+	Family   uint8
+	Proto    uint8
+	Class    uint8
+	Query    uint8
+	Fragment uint8
+	Hops     uint8
+	Quotes   uint8
+	More     uint8
+	From     uint16
+	To       uint16
+	_        [2]byte
+	Datagram uint32
+}
+
 type HedgewardPair struct {
 	_   structs.HostLayout
 	End [2]HedgewardFlow
@@ -119,6 +203,28 @@ type HedgewardPairKey struct {
 	Low  uint32
 	High uint32
 	Port [2]uint16
+}
+
+type HedgewardPassed struct {
+	_    structs.HostLayout
+	Gate struct {
+		_         structs.HostLayout
+		Local     uint32
+		Remote    uint32
+		Class     uint32
+		Allowance uint32
+		Policy    uint32
+		Handle    uint32
+		Rule      uint16
+		Begin     uint8
+		Dir       uint8
+		Transit   uint8
+		Groups    uint8
+		Known     uint8
+		Forced    uint8
+		Slot      uint32
+	}
+	Key HedgewardTransitKey
 }
 
 type HedgewardPolicy struct {
@@ -168,14 +274,13 @@ const (
 	HedgewardReasonREASON_EXT_CHAIN         HedgewardReason = 26
 	HedgewardReasonREASON_FAMILY_MISMATCH   HedgewardReason = 27
 	HedgewardReasonREASON_TINY_FRAGMENT     HedgewardReason = 28
-	HedgewardReasonREASON_FRAGMENT          HedgewardReason = 29
-	HedgewardReasonREASON_FRAG_OVERLAP      HedgewardReason = 30
-	HedgewardReasonREASON_FRAG_HELD         HedgewardReason = 31
-	HedgewardReasonREASON_FRAG_ALLOWANCE    HedgewardReason = 32
-	HedgewardReasonREASON_LINKLOCAL_RATE    HedgewardReason = 33
-	HedgewardReasonREASON_NO_ROUTE          HedgewardReason = 34
-	HedgewardReasonREASON_NO_PUBLIC_ADDRESS HedgewardReason = 35
-	HedgewardReasonNUM_REASONS              HedgewardReason = 36
+	HedgewardReasonREASON_FRAG_OVERLAP      HedgewardReason = 29
+	HedgewardReasonREASON_FRAG_HELD         HedgewardReason = 30
+	HedgewardReasonREASON_FRAG_ALLOWANCE    HedgewardReason = 31
+	HedgewardReasonREASON_LINKLOCAL_RATE    HedgewardReason = 32
+	HedgewardReasonREASON_NO_ROUTE          HedgewardReason = 33
+	HedgewardReasonREASON_NO_PUBLIC_ADDRESS HedgewardReason = 34
+	HedgewardReasonNUM_REASONS              HedgewardReason = 35
 )
 
 type HedgewardRouteKey struct {
@@ -189,6 +294,16 @@ type HedgewardRow struct {
 	_      structs.HostLayout
 	Offset uint32
 	Count  uint32
+}
+
+type HedgewardSettings struct {
+	_             structs.HostLayout
+	Switches      uint32
+	FragmentLimit uint32
+	GraceUntil    uint32
+	Holder        uint32
+	Served        uint32
+	Pad           uint32
 }
 
 type HedgewardState uint32
@@ -271,46 +386,80 @@ type HedgewardVictim struct {
 	}
 }
 
+type HedgewardWork struct {
+	_    structs.HostLayout
+	P    HedgewardPacket
+	Gate struct {
+		_         structs.HostLayout
+		Local     uint32
+		Remote    uint32
+		Class     uint32
+		Allowance uint32
+		Policy    uint32
+		Handle    uint32
+		Rule      uint16
+		Begin     uint8
+		Dir       uint8
+		Transit   uint8
+		Groups    uint8
+		Known     uint8
+		Forced    uint8
+		Slot      uint32
+	}
+	Key     HedgewardFragmentKey
+	Waited  uint32
+	Context HedgewardFragment
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	HedgewardMapAddresses     = "addresses"
-	HedgewardMapAllowances    = "allowances"
-	HedgewardMapClassRows     = "class_rows"
-	HedgewardMapClasses       = "classes"
-	HedgewardMapCounters      = "counters"
-	HedgewardMapFlows         = "flows"
-	HedgewardMapFlowsTransit  = "flows_transit"
-	HedgewardMapHandles       = "handles"
-	HedgewardMapInterfaces    = "interfaces"
-	HedgewardMapLocals        = "locals"
-	HedgewardMapNames         = "names"
-	HedgewardMapPairs         = "pairs"
-	HedgewardMapPolicies      = "policies"
-	HedgewardMapPublics       = "publics"
-	HedgewardMapPublished     = "published"
-	HedgewardMapRoutes        = "routes"
-	HedgewardMapSlots         = "slots"
-	HedgewardMapSteps         = "steps"
-	HedgewardMapUplink        = "uplink"
-	HedgewardMapUses          = "uses"
-	HedgewardMapWays          = "ways"
-	HedgewardProgClock        = "clock"
-	HedgewardProgCut          = "cut"
-	HedgewardProgFromInstance = "from_instance"
-	HedgewardProgFromInternet = "from_internet"
-	HedgewardProgSweep        = "sweep"
-	HedgewardProgToInstance   = "to_instance"
-	HedgewardVarChosen        = "chosen"
-	HedgewardVarMargin        = "margin"
-	HedgewardVarSlotMask      = "slot_mask"
-	HedgewardVarSwept         = "swept"
-	HedgewardVarTestClock     = "test_clock"
-	HedgewardVarTesting       = "testing"
-	HedgewardVarUnusedReason  = "unused_reason"
-	HedgewardVarUnusedState   = "unused_state"
-	HedgewardVarZero          = "zero"
+	HedgewardMapAddresses      = "addresses"
+	HedgewardMapAllowances     = "allowances"
+	HedgewardMapClassRows      = "class_rows"
+	HedgewardMapClasses        = "classes"
+	HedgewardMapCounters       = "counters"
+	HedgewardMapFlows          = "flows"
+	HedgewardMapFlowsTransit   = "flows_transit"
+	HedgewardMapFragmentEvents = "fragment_events"
+	HedgewardMapFragments      = "fragments"
+	HedgewardMapHandles        = "handles"
+	HedgewardMapHost           = "host"
+	HedgewardMapInterfaces     = "interfaces"
+	HedgewardMapLocals         = "locals"
+	HedgewardMapNames          = "names"
+	HedgewardMapPairs          = "pairs"
+	HedgewardMapPassed         = "passed"
+	HedgewardMapPolicies       = "policies"
+	HedgewardMapPublics        = "publics"
+	HedgewardMapPublished      = "published"
+	HedgewardMapQuotes         = "quotes"
+	HedgewardMapRates          = "rates"
+	HedgewardMapRoutes         = "routes"
+	HedgewardMapSlots          = "slots"
+	HedgewardMapSteps          = "steps"
+	HedgewardMapUplink         = "uplink"
+	HedgewardMapUses           = "uses"
+	HedgewardMapWays           = "ways"
+	HedgewardMapWorks          = "works"
+	HedgewardProgClock         = "clock"
+	HedgewardProgCut           = "cut"
+	HedgewardProgFromHolder    = "from_holder"
+	HedgewardProgFromInstance  = "from_instance"
+	HedgewardProgFromInternet  = "from_internet"
+	HedgewardProgSweep         = "sweep"
+	HedgewardProgToInstance    = "to_instance"
+	HedgewardVarChosen         = "chosen"
+	HedgewardVarMargin         = "margin"
+	HedgewardVarSlotMask       = "slot_mask"
+	HedgewardVarSwept          = "swept"
+	HedgewardVarTestClock      = "test_clock"
+	HedgewardVarTesting        = "testing"
+	HedgewardVarUnusedEvent    = "unused_event"
+	HedgewardVarUnusedReason   = "unused_reason"
+	HedgewardVarUnusedState    = "unused_state"
+	HedgewardVarZero           = "zero"
 )
 
 // LoadHedgeward returns the embedded CollectionSpec for Hedgeward.
@@ -357,6 +506,7 @@ type HedgewardSpecs struct {
 type HedgewardProgramSpecs struct {
 	Clock        *ebpf.ProgramSpec `ebpf:"clock"`
 	Cut          *ebpf.ProgramSpec `ebpf:"cut"`
+	FromHolder   *ebpf.ProgramSpec `ebpf:"from_holder"`
 	FromInstance *ebpf.ProgramSpec `ebpf:"from_instance"`
 	FromInternet *ebpf.ProgramSpec `ebpf:"from_internet"`
 	Sweep        *ebpf.ProgramSpec `ebpf:"sweep"`
@@ -367,27 +517,34 @@ type HedgewardProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type HedgewardMapSpecs struct {
-	Addresses    *ebpf.MapSpec `ebpf:"addresses"`
-	Allowances   *ebpf.MapSpec `ebpf:"allowances"`
-	ClassRows    *ebpf.MapSpec `ebpf:"class_rows"`
-	Classes      *ebpf.MapSpec `ebpf:"classes"`
-	Counters     *ebpf.MapSpec `ebpf:"counters"`
-	Flows        *ebpf.MapSpec `ebpf:"flows"`
-	FlowsTransit *ebpf.MapSpec `ebpf:"flows_transit"`
-	Handles      *ebpf.MapSpec `ebpf:"handles"`
-	Interfaces   *ebpf.MapSpec `ebpf:"interfaces"`
-	Locals       *ebpf.MapSpec `ebpf:"locals"`
-	Names        *ebpf.MapSpec `ebpf:"names"`
-	Pairs        *ebpf.MapSpec `ebpf:"pairs"`
-	Policies     *ebpf.MapSpec `ebpf:"policies"`
-	Publics      *ebpf.MapSpec `ebpf:"publics"`
-	Published    *ebpf.MapSpec `ebpf:"published"`
-	Routes       *ebpf.MapSpec `ebpf:"routes"`
-	Slots        *ebpf.MapSpec `ebpf:"slots"`
-	Steps        *ebpf.MapSpec `ebpf:"steps"`
-	Uplink       *ebpf.MapSpec `ebpf:"uplink"`
-	Uses         *ebpf.MapSpec `ebpf:"uses"`
-	Ways         *ebpf.MapSpec `ebpf:"ways"`
+	Addresses      *ebpf.MapSpec `ebpf:"addresses"`
+	Allowances     *ebpf.MapSpec `ebpf:"allowances"`
+	ClassRows      *ebpf.MapSpec `ebpf:"class_rows"`
+	Classes        *ebpf.MapSpec `ebpf:"classes"`
+	Counters       *ebpf.MapSpec `ebpf:"counters"`
+	Flows          *ebpf.MapSpec `ebpf:"flows"`
+	FlowsTransit   *ebpf.MapSpec `ebpf:"flows_transit"`
+	FragmentEvents *ebpf.MapSpec `ebpf:"fragment_events"`
+	Fragments      *ebpf.MapSpec `ebpf:"fragments"`
+	Handles        *ebpf.MapSpec `ebpf:"handles"`
+	Host           *ebpf.MapSpec `ebpf:"host"`
+	Interfaces     *ebpf.MapSpec `ebpf:"interfaces"`
+	Locals         *ebpf.MapSpec `ebpf:"locals"`
+	Names          *ebpf.MapSpec `ebpf:"names"`
+	Pairs          *ebpf.MapSpec `ebpf:"pairs"`
+	Passed         *ebpf.MapSpec `ebpf:"passed"`
+	Policies       *ebpf.MapSpec `ebpf:"policies"`
+	Publics        *ebpf.MapSpec `ebpf:"publics"`
+	Published      *ebpf.MapSpec `ebpf:"published"`
+	Quotes         *ebpf.MapSpec `ebpf:"quotes"`
+	Rates          *ebpf.MapSpec `ebpf:"rates"`
+	Routes         *ebpf.MapSpec `ebpf:"routes"`
+	Slots          *ebpf.MapSpec `ebpf:"slots"`
+	Steps          *ebpf.MapSpec `ebpf:"steps"`
+	Uplink         *ebpf.MapSpec `ebpf:"uplink"`
+	Uses           *ebpf.MapSpec `ebpf:"uses"`
+	Ways           *ebpf.MapSpec `ebpf:"ways"`
+	Works          *ebpf.MapSpec `ebpf:"works"`
 }
 
 // HedgewardVariableSpecs contains global variables before they are loaded into the kernel.
@@ -400,6 +557,7 @@ type HedgewardVariableSpecs struct {
 	Swept        *ebpf.VariableSpec `ebpf:"swept"`
 	TestClock    *ebpf.VariableSpec `ebpf:"test_clock"`
 	Testing      *ebpf.VariableSpec `ebpf:"testing"`
+	UnusedEvent  *ebpf.VariableSpec `ebpf:"unused_event"`
 	UnusedReason *ebpf.VariableSpec `ebpf:"unused_reason"`
 	UnusedState  *ebpf.VariableSpec `ebpf:"unused_state"`
 	Zero         *ebpf.VariableSpec `ebpf:"zero"`
@@ -425,27 +583,34 @@ func (o *HedgewardObjects) Close() error {
 //
 // It can be passed to LoadHedgewardObjects or ebpf.CollectionSpec.LoadAndAssign.
 type HedgewardMaps struct {
-	Addresses    *ebpf.Map `ebpf:"addresses"`
-	Allowances   *ebpf.Map `ebpf:"allowances"`
-	ClassRows    *ebpf.Map `ebpf:"class_rows"`
-	Classes      *ebpf.Map `ebpf:"classes"`
-	Counters     *ebpf.Map `ebpf:"counters"`
-	Flows        *ebpf.Map `ebpf:"flows"`
-	FlowsTransit *ebpf.Map `ebpf:"flows_transit"`
-	Handles      *ebpf.Map `ebpf:"handles"`
-	Interfaces   *ebpf.Map `ebpf:"interfaces"`
-	Locals       *ebpf.Map `ebpf:"locals"`
-	Names        *ebpf.Map `ebpf:"names"`
-	Pairs        *ebpf.Map `ebpf:"pairs"`
-	Policies     *ebpf.Map `ebpf:"policies"`
-	Publics      *ebpf.Map `ebpf:"publics"`
-	Published    *ebpf.Map `ebpf:"published"`
-	Routes       *ebpf.Map `ebpf:"routes"`
-	Slots        *ebpf.Map `ebpf:"slots"`
-	Steps        *ebpf.Map `ebpf:"steps"`
-	Uplink       *ebpf.Map `ebpf:"uplink"`
-	Uses         *ebpf.Map `ebpf:"uses"`
-	Ways         *ebpf.Map `ebpf:"ways"`
+	Addresses      *ebpf.Map `ebpf:"addresses"`
+	Allowances     *ebpf.Map `ebpf:"allowances"`
+	ClassRows      *ebpf.Map `ebpf:"class_rows"`
+	Classes        *ebpf.Map `ebpf:"classes"`
+	Counters       *ebpf.Map `ebpf:"counters"`
+	Flows          *ebpf.Map `ebpf:"flows"`
+	FlowsTransit   *ebpf.Map `ebpf:"flows_transit"`
+	FragmentEvents *ebpf.Map `ebpf:"fragment_events"`
+	Fragments      *ebpf.Map `ebpf:"fragments"`
+	Handles        *ebpf.Map `ebpf:"handles"`
+	Host           *ebpf.Map `ebpf:"host"`
+	Interfaces     *ebpf.Map `ebpf:"interfaces"`
+	Locals         *ebpf.Map `ebpf:"locals"`
+	Names          *ebpf.Map `ebpf:"names"`
+	Pairs          *ebpf.Map `ebpf:"pairs"`
+	Passed         *ebpf.Map `ebpf:"passed"`
+	Policies       *ebpf.Map `ebpf:"policies"`
+	Publics        *ebpf.Map `ebpf:"publics"`
+	Published      *ebpf.Map `ebpf:"published"`
+	Quotes         *ebpf.Map `ebpf:"quotes"`
+	Rates          *ebpf.Map `ebpf:"rates"`
+	Routes         *ebpf.Map `ebpf:"routes"`
+	Slots          *ebpf.Map `ebpf:"slots"`
+	Steps          *ebpf.Map `ebpf:"steps"`
+	Uplink         *ebpf.Map `ebpf:"uplink"`
+	Uses           *ebpf.Map `ebpf:"uses"`
+	Ways           *ebpf.Map `ebpf:"ways"`
+	Works          *ebpf.Map `ebpf:"works"`
 }
 
 func (m *HedgewardMaps) Close() error {
@@ -457,20 +622,27 @@ func (m *HedgewardMaps) Close() error {
 		m.Counters,
 		m.Flows,
 		m.FlowsTransit,
+		m.FragmentEvents,
+		m.Fragments,
 		m.Handles,
+		m.Host,
 		m.Interfaces,
 		m.Locals,
 		m.Names,
 		m.Pairs,
+		m.Passed,
 		m.Policies,
 		m.Publics,
 		m.Published,
+		m.Quotes,
+		m.Rates,
 		m.Routes,
 		m.Slots,
 		m.Steps,
 		m.Uplink,
 		m.Uses,
 		m.Ways,
+		m.Works,
 	)
 }
 
@@ -484,6 +656,7 @@ type HedgewardVariables struct {
 	Swept        *ebpf.Variable `ebpf:"swept"`
 	TestClock    *ebpf.Variable `ebpf:"test_clock"`
 	Testing      *ebpf.Variable `ebpf:"testing"`
+	UnusedEvent  *ebpf.Variable `ebpf:"unused_event"`
 	UnusedReason *ebpf.Variable `ebpf:"unused_reason"`
 	UnusedState  *ebpf.Variable `ebpf:"unused_state"`
 	Zero         *ebpf.Variable `ebpf:"zero"`
@@ -495,6 +668,7 @@ type HedgewardVariables struct {
 type HedgewardPrograms struct {
 	Clock        *ebpf.Program `ebpf:"clock"`
 	Cut          *ebpf.Program `ebpf:"cut"`
+	FromHolder   *ebpf.Program `ebpf:"from_holder"`
 	FromInstance *ebpf.Program `ebpf:"from_instance"`
 	FromInternet *ebpf.Program `ebpf:"from_internet"`
 	Sweep        *ebpf.Program `ebpf:"sweep"`
@@ -505,6 +679,7 @@ func (p *HedgewardPrograms) Close() error {
 	return _HedgewardClose(
 		p.Clock,
 		p.Cut,
+		p.FromHolder,
 		p.FromInstance,
 		p.FromInternet,
 		p.Sweep,

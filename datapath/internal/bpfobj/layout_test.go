@@ -70,7 +70,6 @@ func TestLayout(t *testing.T) {
 		HedgewardReasonREASON_FRAG_HELD:         flow.ReasonFragHeld,
 		HedgewardReasonREASON_FRAG_ALLOWANCE:    flow.ReasonFragAllowance,
 		HedgewardReasonREASON_LINKLOCAL_RATE:    flow.ReasonLinkLocalRate,
-		HedgewardReasonREASON_FRAGMENT:          flow.ReasonFragment,
 		HedgewardReasonREASON_NO_ROUTE:          flow.ReasonNoRoute,
 		HedgewardReasonREASON_NO_PUBLIC_ADDRESS: flow.ReasonNoPublicAddress,
 	} {

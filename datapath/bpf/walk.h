@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+
+/* A whole packet's walk through its gates, from one that is found to be to what
+ * becomes of it. Fragments have a walk of their own (pieces.h). */
+#pragma once
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "internet.h"
+#include "judge.h"
+#include "outcome.h"
+#include "parse.h"
+#include "steps.h"
+
+/* The place of an interface is its device's number, as far as that fits, so that
+ * most devices are found without a search; the others are in slots. */
+const volatile __u32 slot_mask = 0;
+
+static __always_inline struct interface *interface_of(__u32 ifindex, __u32 *slot)
+{
+	struct interface *me;
+	__u32 *found;
+
+	*slot = ifindex & slot_mask;
+	me = bpf_map_lookup_elem(&interfaces, slot);
+	if (me && me->ifindex == ifindex && me->flags & INTERFACE_USED)
+		return me;
+	found = bpf_map_lookup_elem(&slots, &ifindex);
+	if (!found)
+		return NULL;
+	*slot = *found;
+	return bpf_map_lookup_elem(&interfaces, slot);
+}
+
+/* Steps 1 and 2 for frames in both directions: the ethertype of an IP packet
+ * or of ARP, 0 for what is neither. */
+static __always_inline __u32 ethertype(struct __sk_buff *skb)
+{
+	__u32 type = bpf_ntohs(skb->protocol);
+
+	if (skb->vlan_present || (type != ETH_P_IP && type != ETH_P_IPV6 && type != ETH_P_ARP))
+		return 0;
+	return type;
+}
+
+/* The id of the interface's first address, if that is it, or 0. */
+static __always_inline __u32 first_address(const struct interface *me, const struct packet *p,
+					   const struct address *a)
+{
+	if (p->family == IPV4)
+		return a->word[0] == me->addr4 ? me->local4 : 0;
+	return same(a, &me->addr6) ? me->local6 : 0;
+}
+
+/* Whether a plain packet from the instance is from the interface's MAC and first
+ * address to an address that another interface has, by itself: the sign of an id
+ * says that it is a prefix's. Sets gate and owner then. */
+static __always_inline int between(struct __sk_buff *skb, const struct interface *me,
+				   const struct packet *p, struct gate *gate, struct owner **owner)
+{
+	struct ethhdr *eth = (void *)(long)skb->data;
+
+	if ((void *)(eth + 1) > (void *)(long)skb->data_end || !same_mac(eth->h_source, me->mac))
+		return 0;
+	gate->local = first_address(me, p, &p->src);
+	if (!gate->local)
+		return 0;
+	*owner = owner_of(me->vpc, p->family, &p->dst);
+	return *owner && (__s32)(*owner)->local > 0 && (*owner)->local != gate->local;
+}
+
+/* What the gate needs to know of who has the remote address. */
+static __always_inline void belongs(struct gate *gate, const struct owner *owner)
+{
+	gate->class = owner ? owner->class : 0;
+	gate->remote = remote_end(owner);
+	gate->slot = owner ? owner->slot : 0;
+}
+
+static __always_inline int begins(const struct gate *gate)
+{
+	return gate->begin && gate->begin != END_FLOW;
+}
+
+/* A packet from the instance that has passed steps 3 to 5: its egress rules, then,
+ * as there is no wire in between, the ingress rules of the interface that has the
+ * destination. Each judges by itself; what they have to remember is then written
+ * at once. */
+__noinline int walk_out(struct __sk_buff *skb, __u32 slot, struct packet *p, struct gate *out)
+{
+	struct flow *mine = NULL, *theirs = NULL;
+	struct gate in = { .dir = INGRESS };
+	struct interface *me, *peer;
+	__u32 there, done = 3;
+	struct pair *pair = NULL;
+	int reason, answer = 0, shared;
+
+	if (!p || !out)
+		return TC_ACT_SHOT;
+	me = bpf_map_lookup_elem(&interfaces, &slot);
+	if (!me)
+		return TC_ACT_SHOT;
+	if (p->class != CLASS_MESSAGE && !(out->known & KNOWN_NEW)) {
+		if (out->remote && !out->transit) {
+			pair = find_pair(p, out);
+			mine = end_in(pair, out);
+		} else {
+			mine = find_flow(p, out);
+		}
+	}
+	out->allowance = me->allowance;
+	reason = forget(judge(me, p, out, mine));
+
+	there = out->slot - 1u;
+	peer = bpf_map_lookup_elem(&interfaces, &there);
+	if (!accepted(reason) || !peer || !peer->ifindex) {
+		if (accepted(reason) && out->begin && !record(p, out, mine))
+			reason = REASON_ALLOWANCE;
+		report(skb, EGRESS, reason, out);
+		if (accepted(reason)) {
+			answer = leave(skb, me, p, out);
+			if (answer & LEFT) {
+				count(slot, EGRESS, reason, p->segments);
+				return answer & ~LEFT;
+			}
+			report(skb, INGRESS, answer, NULL);
+			reason = answer;
+		}
+		count(slot, EGRESS, reason, p->segments);
+		return TC_ACT_SHOT;
+	}
+
+	/* A foreign address does not speak for its owner: who sent it is not
+	 * whose it is (1.5). Seen from another network, the sender may be nobody. */
+	in.local = out->remote;
+	if (!in.local) {
+		struct owner *owner = owner_of(me->vpc, p->family, &p->dst);
+
+		local_end(&in, owner ? owner->local : 0);
+	}
+	in.groups = out->transit != FORWARDED && !injected(skb, INJECT_NO_INGRESS_REFERENCE);
+	in.forced = out->forced;
+	in.allowance = peer->allowance;
+	in.class = CLASS_UNKNOWN;
+	in.remote = out->local;
+	if (out->transit || peer->vpc != me->vpc)
+		belongs(&in, find_owner(peer->vpc, p->family, &p->src));
+	shared = !out->transit && !in.transit && in.remote == out->local;
+	if (shared)
+		theirs = end_in(pair, &in);
+	else if (p->class != CLASS_MESSAGE)
+		theirs = entry_of(p, &in);
+	answer = forget(judge(peer, p, &in, theirs));
+	if (!accepted(answer))
+		in.begin = 0;
+
+	if (shared && !pair && begins(out) && begins(&in)) {
+		done = record_both(p, out, &in);
+		if (done == ONE_ALONE)
+			done = record(p, out, NULL);
+	} else if (out->begin | in.begin) {
+		done = 2 | (!out->begin || record(p, out, mine));
+		if (done & 1 && in.begin) {
+			if (shared) /* by now the pair may have an entry */
+				theirs = end_in(find_pair(p, &in), &in);
+			if (!record(p, &in, theirs))
+				done &= ~2;
+		}
+	}
+	if (!(done & 1))
+		reason = REASON_ALLOWANCE;
+	if (!(done & 2))
+		answer = REASON_ALLOWANCE;
+	count(slot, EGRESS, reason, p->segments);
+	report(skb, EGRESS, reason, out);
+	if (!accepted(reason))
+		return TC_ACT_SHOT;
+	count(there, INGRESS, answer, p->segments);
+	report(skb, INGRESS, answer, &in);
+	return accepted(answer) ? hand_over(skb, peer) : TC_ACT_SHOT;
+}
+
+/* Instead of a verdict: the packet is a fragment, which has more to go. */
+#define FRAGMENT_AHEAD 0x400
+
+/* The whole walk of a packet to the instance, from the host's own stack. */
+__noinline int walk_in(struct __sk_buff *skb, __u32 slot, struct packet *p, struct gate *in)
+{
+	struct flow *flow = NULL;
+	struct interface *me;
+	struct owner *owner;
+	int reason = 0;
+
+	if (!p || !in)
+		return TC_ACT_SHOT;
+	me = bpf_map_lookup_elem(&interfaces, &slot);
+	if (!me)
+		return TC_ACT_SHOT;
+	if (!(in->known & KNOWN_PARSED))
+		reason = parse(skb, ethertype(skb), p);
+	if (!reason)
+		reason = before_ingress(me, slot, p, in);
+	if (!reason && p->fragment)
+		return FRAGMENT_AHEAD;
+	if (!reason)
+		reason = exempt_ingress(me, p);
+	if (!reason) {
+		in->forced = injected(skb, INJECT_FORCED);
+		in->allowance = me->allowance;
+		if (p->class != CLASS_MESSAGE && !(in->known & KNOWN_NEW))
+			flow = find_flow(p, in);
+		if (!flow || !live(me, flow)) {
+			/* What comes by way of the host's own stack did not enter
+			 * the fabric at an interface of this host, so it does not
+			 * speak for one (1.5). */
+			owner = find_owner(me->vpc, p->family, &p->src);
+			in->groups = owner && !owner->slot &&
+				     !injected(skb, INJECT_NO_INGRESS_REFERENCE);
+			in->class = owner ? owner->class : 0;
+			if (remote_end(owner) && !in->transit && p->class != CLASS_MESSAGE) {
+				in->remote = owner->local;
+				flow = end_in(find_pair(p, in), in);
+			}
+		}
+		reason = forget(judge(me, p, in, flow));
+		if (in->begin && accepted(reason) && !record(p, in, flow))
+			reason = REASON_ALLOWANCE;
+	}
+	count(slot, INGRESS, reason, p->segments);
+	report(skb, INGRESS, reason, in);
+	return accepted(reason) ? TC_ACT_OK : TC_ACT_SHOT;
+}
+
