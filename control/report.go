@@ -68,8 +68,8 @@ func (s *Service) ReportInstance(ctx context.Context, id string, observed secgro
 const terminatedLife = time.Hour
 
 // PurgeTerminated removes the records of instances that ended an hour ago or
-// earlier, and the client tokens and peering connections that nobody can see or
-// need any more. Call it every few minutes.
+// earlier, and the client tokens, join tokens and peering connections that nobody
+// can see or need any more. Call it every few minutes.
 func (s *Service) PurgeTerminated(ctx context.Context) error {
 	snap := s.Read()
 	old := map[secgroup.Scope]bool{}
@@ -93,7 +93,7 @@ func (s *Service) PurgeTerminated(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return s.forgetTokens(ctx)
 }
 
 func (s *Service) over(in *secgroup.Instance) bool {

@@ -34,20 +34,21 @@ func (h *Host) Holds(serial string) bool {
 // JoinToken lets one machine become a host, once. What makes it a secret is not
 // stored.
 type JoinToken struct {
-	ID      string    `json:"id"`
-	Digest  []byte    `json:"digest"`           // SHA-256 of the secret
-	Name    string    `json:"name,omitempty"`   // the host that it is for; "" leaves that to the machine
-	Rejoin  bool      `json:"rejoin,omitempty"` // the host of that name is there already and gets new certificates
-	Created time.Time `json:"created"`
-	Expires time.Time `json:"expires"`
-	Used    time.Time `json:"used,omitzero"`    // zero: not yet
-	UsedBy  string    `json:"usedBy,omitempty"` // the host
+	ID        string    `json:"id"`
+	Digest    []byte    `json:"digest"`           // SHA-256 of the secret
+	Name      string    `json:"name,omitempty"`   // the host that it is for; "" leaves that to the machine
+	Rejoin    bool      `json:"rejoin,omitempty"` // the host of that name is there already and gets new certificates
+	Authority string    `json:"authority"`        // id of the one whose certificate it carries the hash of
+	Created   time.Time `json:"created"`
+	Expires   time.Time `json:"expires"`
+	Used      time.Time `json:"used,omitzero"`    // zero: not yet
+	UsedBy    string    `json:"usedBy,omitempty"` // the host
 }
 
 // Authority signs the certificates of hosts and of servers toward hosts. All
 // servers of an installation share it.
 type Authority struct {
-	ID          string    `json:"id"`          // Fingerprint of the certificate
+	ID          string    `json:"id"`          // the first 16 hexadecimal digits of the certificate's SHA-256
 	Certificate []byte    `json:"certificate"` // DER
 	Key         []byte    `json:"-"`           // PKCS #8; only where it was opened
 	Sealed      []byte    `json:"sealed"`      // the key as it is stored
