@@ -164,7 +164,7 @@ func takeAway(tx *model.Tx, scope secgroup.Scope, to *secgroup.Interface, addr n
 func roomFor(tx *model.Tx, i *secgroup.Interface) error {
 	limits := secgroup.InstanceLimits{Interfaces: 1, IPv4: maxAddresses, IPv6: maxAddresses}
 	name := ""
-	if i.Attachment != nil {
+	if i.Attachment != nil && i.Claimed() == nil {
 		name = tx.Instances.Get(i.Attachment.Instance).Type
 		limits, _ = secgroup.InstanceTypeLimits(name)
 	}

@@ -171,6 +171,9 @@ func (s *Service) ModifyNetworkInterfaceAttribute(ctx context.Context, caller Ca
 			if i.Attachment == nil || i.Attachment.ID != change.Attachment.ID {
 				return noAttachment.err(change.Attachment.ID)
 			}
+			if i.Claimed() != nil {
+				return errForeignAttachment
+			}
 			a := *i.Attachment
 			a.DeleteOnTermination = change.Attachment.DeleteOnTermination
 			i.Attachment = &a

@@ -54,7 +54,7 @@ func (s *Service) assignPublic(tx *model.Tx, i *secgroup.Interface) (err error) 
 // about to. When no address is left it goes without.
 func (s *Service) reassignPublic(tx *model.Tx, id string) {
 	was := tx.Interfaces.Get(id)
-	if was == nil || was.Attachment == nil {
+	if was == nil || was.Attachment == nil || was.Claimed() != nil {
 		return
 	}
 	if in := tx.Instances.Get(was.Attachment.Instance); in.State != secgroup.Pending && in.State != secgroup.Running {

@@ -42,13 +42,17 @@ type Instance struct {
 	Gateway bool
 }
 
-// Interface is one interface of an instance of the host that is to be in force.
+// Interface is one interface of an instance of the host, or of a device that the
+// host has claimed it for, that is to be in force.
 type Interface struct {
 	ID              string
 	VPC             string
 	VNI             uint32 // the VPC's number between hosts; 0: it has none
 	Network         string // what its packets can reach: an AddressKey's VPC
-	Instance        string
+	Instance        string // "" if Device is set
+	Device          string // that somebody else made; "" for an instance's
+	Own             bool   // the device is a NIC of the host itself, see secgroup.Claim
+	Releasing       bool   // not in force any more: to be taken off its device, which the host reports
 	DeviceIndex     int
 	MAC             string
 	Addresses       []netip.Prefix // primary IPv4 first, then IPv6; with the subnet's length

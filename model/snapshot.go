@@ -46,6 +46,7 @@ const (
 	ByAddress    = "address"     // Interfaces: AddressValue of each address
 	ByMAC        = "mac"         // Interfaces: AddressValue of its hardware address
 	ByAttachment = "attachment"  // Interfaces: id of its attachment
+	ByClaim      = "claim"       // Interfaces: host that has claimed it
 	ByReferenced = "referenced"  // Groups: id of each group its rules name
 	ByPrefixList = "prefix-list" // Groups: id of each prefix list its rules name
 	ByName       = "name"        // Groups: NameValue
@@ -167,10 +168,16 @@ var (
 			{BySubnet, func(i *secgroup.Interface) []string { return []string{i.Subnet} }},
 			{ByGroup, func(i *secgroup.Interface) []string { return i.Groups }},
 			{ByInstance, func(i *secgroup.Interface) []string {
-				if i.Attachment == nil {
+				if i.Attachment == nil || i.Attachment.Instance == "" {
 					return nil
 				}
 				return []string{i.Attachment.Instance}
+			}},
+			{ByClaim, func(i *secgroup.Interface) []string {
+				if i.Claimed() == nil {
+					return nil
+				}
+				return []string{i.Claimed().Host}
 			}},
 			{ByAttachment, func(i *secgroup.Interface) []string {
 				if i.Attachment == nil {

@@ -12,6 +12,7 @@ const (
 	SubnetPrefix            = "subnet"
 	InterfacePrefix         = "eni"
 	AttachmentPrefix        = "eni-attach"
+	ClaimPrefix             = "ela-attach" // attachments to something else than an instance
 	InstancePrefix          = "i"
 	ReservationPrefix       = "r"
 	LaunchTemplatePrefix    = "lt"

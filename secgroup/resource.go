@@ -122,13 +122,36 @@ type Tracking struct {
 	UDPStream      int `json:"udpStream,omitempty"`      // 60-180; 180
 }
 
-// Attachment ties an interface to an instance.
+// Attachment ties an interface to an instance, or to a device that a host claims
+// it for.
 type Attachment struct {
-	ID                  string    `json:"id"` // eni-attach-…
-	Instance            string    `json:"instance"`
+	ID                  string    `json:"id"`              // eni-attach-…; of a claim ela-attach-…
+	Instance            string    `json:"instance"`        // "" if claimed
+	Claim               *Claim    `json:"claim,omitempty"` // nil if an instance has it
 	DeviceIndex         int       `json:"deviceIndex"` // 0 is the primary interface, eth0
 	DeleteOnTermination bool      `json:"deleteOnTermination,omitempty"`
 	Attached            time.Time `json:"attached"`
+}
+
+// Claim says at which device a host enforces an interface that no instance has
+// (docs/spec/packet-semantics.md section 4.8).
+type Claim struct {
+	Host   string `json:"host"`
+	Device string `json:"device"` // its name on the host; the device need not be there
+	// Own turns the device round: it is a NIC of the host itself, so what leaves
+	// the host by it comes from the interface.
+	Own bool `json:"own,omitempty"`
+	// Releasing is set from when the claim is given up until the host has taken
+	// the programs off the device.
+	Releasing bool `json:"releasing,omitempty"`
+}
+
+// Claimed returns who has claimed the interface, nil for nobody.
+func (i *Interface) Claimed() *Claim {
+	if i.Attachment == nil {
+		return nil
+	}
+	return i.Attachment.Claim
 }
 
 // Interface is an elastic network interface: the thing that groups are put on

@@ -289,3 +289,42 @@ func TestAttachAndDetachInterfaces(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestAClaimedInterface shows an interface that a host enforces at a device of its
+// own (docs/spec/ec2-api.md section 5.7).
+func TestAClaimedInterface(t *testing.T) {
+	s := newSite(t)
+	id := s.eni(t).NetworkInterfaceId
+	if err := s.control.ClaimInterface(t.Context(), "h1", *id, control.ClaimedDevice{Name: "tap0"}); err != nil {
+		t.Fatal(err)
+	}
+	show := func(filters ...sdktypes.Filter) []sdktypes.NetworkInterface {
+		filters = append(filters, sdktypes.Filter{Name: new("network-interface-id"), Values: []string{*id}})
+		return must(s.DescribeNetworkInterfaces(t.Context(), &sdk.DescribeNetworkInterfacesInput{Filters: filters}))(t).NetworkInterfaces
+	}
+	a := show()[0].Attachment
+	if show()[0].Status != sdktypes.NetworkInterfaceStatusInUse || a == nil || a.InstanceId != nil || !strings.HasPrefix(*a.AttachmentId, "ela-attach-") ||
+		a.Status != sdktypes.AttachmentStatusAttached || *a.DeviceIndex != 1 || *a.DeleteOnTermination || a.AttachTime == nil {
+		t.Fatalf("shown as %+v", a)
+	}
+	_, err := s.DetachNetworkInterface(t.Context(), &sdk.DetachNetworkInterfaceInput{AttachmentId: a.AttachmentId})
+	refused(t, err, "OperationNotPermitted: You are not allowed to manage 'ela-attach' attachments.")
+	for name, want := range map[string]int{"attachment.attachment-id=" + *a.AttachmentId: 1, "attachment.status=attached": 1, "attachment.instance-id=*": 0} {
+		name, value, _ := strings.Cut(name, "=")
+		if got := show(sdktypes.Filter{Name: &name, Values: []string{value}}); len(got) != want {
+			t.Errorf("filter %s=%s finds %d interfaces, want %d", name, value, len(got), want)
+		}
+	}
+	if err := s.control.ReleaseInterface(t.Context(), "h1", *id); err != nil {
+		t.Fatal(err)
+	}
+	if a := show()[0].Attachment; a.Status != sdktypes.AttachmentStatusDetaching {
+		t.Errorf("given up, but not yet back, it is %s", a.Status)
+	}
+	if err := s.control.ReportReleased(t.Context(), "h1", *id); err != nil {
+		t.Fatal(err)
+	}
+	if i := show()[0]; i.Attachment != nil || i.Status != sdktypes.NetworkInterfaceStatusAvailable {
+		t.Errorf("given back, it is %s, attached %+v", i.Status, i.Attachment)
+	}
+}

@@ -96,12 +96,12 @@ func withAttachment(names map[string]func(*iface) []string) map[string]func(*ifa
 		"instance-id":           func(i *secgroup.Interface) string { return i.Attachment.Instance },
 		"instance-owner-id":     func(i *secgroup.Interface) string { return i.Account },
 		"device-index":          func(i *secgroup.Interface) string { return strconv.Itoa(i.Attachment.DeviceIndex) },
-		"status":                func(*secgroup.Interface) string { return attached },
+		"status":                func(i *secgroup.Interface) string { return attachmentStatus(i.Attachment) },
 		"delete-on-termination": func(i *secgroup.Interface) string { return strconv.FormatBool(i.Attachment.DeleteOnTermination) },
 		"attach-time":           func(i *secgroup.Interface) string { return timeText(i.Attachment.Attached) },
 	} {
 		names["attachment."+name] = func(i *iface) []string {
-			if i.Attachment == nil {
+			if i.Attachment == nil || name == "instance-id" && i.Attachment.Instance == "" {
 				return nil
 			}
 			return []string{of(i.Interface)}

@@ -67,9 +67,19 @@ func (i *iface) groupNames() []string {
 	return names
 }
 
-// attached is the state of every attachment: it is attached as soon as it is
-// there.
-const attached = "attached"
+// The states of an attachment: it is attached as soon as it is there, and only a
+// host takes time to give an interface back.
+const (
+	attached  = "attached"
+	detaching = "detaching"
+)
+
+func attachmentStatus(a *secgroup.Attachment) string {
+	if a.Claim != nil && a.Claim.Releasing {
+		return detaching
+	}
+	return attached
+}
 
 func showAttachment(i *secgroup.Interface) *ec2types.NetworkInterfaceAttachment {
 	a := i.Attachment
@@ -83,7 +93,7 @@ func showAttachment(i *secgroup.Interface) *ec2types.NetworkInterfaceAttachment 
 	return &ec2types.NetworkInterfaceAttachment{
 		AttachTime: &a.Attached, AttachmentId: &a.ID, DeleteOnTermination: &a.DeleteOnTermination,
 		DeviceIndex: new(int32(a.DeviceIndex)), NetworkCardIndex: new(int32(0)),
-		InstanceId: &a.Instance, InstanceOwnerId: owner, Status: new(attached),
+		InstanceId: optional(a.Instance), InstanceOwnerId: owner, Status: new(attachmentStatus(a)),
 	}
 }
 

@@ -156,6 +156,9 @@ func (h *Host) touched(snap *model.Snapshot, changed map[model.Ref]struct{}, all
 		for i := range snap.Instances.By(model.ByHost, h.name) {
 			instance(i.ID)
 		}
+		for ifc := range snap.Interfaces.By(model.ByClaim, h.name) {
+			interfaces.add(ifc.ID)
+		}
 		h.addKnown(snap, interfaces)
 		for e := range snap.ElasticIPs.All() {
 			h.associated(snap, e.ID)
@@ -179,7 +182,7 @@ func (h *Host) touched(snap *model.Snapshot, changed map[model.Ref]struct{}, all
 			if on, ok := h.listed[ref.ID]; ok {
 				instances.add(on)
 			}
-			if ifc := snap.Interfaces.Get(ref.ID); ifc != nil && ifc.Attachment != nil {
+			if ifc := snap.Interfaces.Get(ref.ID); ifc != nil && ifc.Attachment != nil && ifc.Claimed() == nil {
 				instances.add(ifc.Attachment.Instance)
 			}
 		case model.Groups:
@@ -214,6 +217,8 @@ func (h *Host) touched(snap *model.Snapshot, changed map[model.Ref]struct{}, all
 		case model.Quotas:
 			for id, ifc := range h.interfaces {
 				if on := snap.Instances.Get(ifc.Instance); on != nil && model.ScopeID(on.Scope) == ref.ID {
+					interfaces.add(id)
+				} else if row := snap.Interfaces.Get(id); ifc.Device != "" && row != nil && model.ScopeID(row.Scope) == ref.ID {
 					interfaces.add(id)
 				}
 			}
@@ -262,27 +267,38 @@ func (h *Host) instance(snap *model.Snapshot, id string) *feed.Instance {
 	return out
 }
 
-// iface returns what the host is told of an interface, nil unless it is attached
-// to an instance of the host that runs or is about to.
+// iface returns what the host is told of an interface, nil unless the host has
+// claimed it or it is attached to an instance of the host that runs or is about to.
 func (h *Host) iface(snap *model.Snapshot, id string) *feed.Interface {
 	row := snap.Interfaces.Get(id)
 	if row == nil || row.Attachment == nil {
 		return nil
 	}
-	on := snap.Instances.Get(row.Attachment.Instance)
 	subnet, vpc := snap.Subnets.Get(row.Subnet), snap.VPCs.Get(row.VPC)
-	if on == nil || on.Host != h.name || subnet == nil || vpc == nil ||
-		on.State != secgroup.Pending && on.State != secgroup.Running {
+	if subnet == nil || vpc == nil {
 		return nil
 	}
 	out := &feed.Interface{
-		ID: id, VPC: row.VPC, VNI: vpc.VNI, Network: networkOf(snap, row.Subnet, row.VPC).ID, Instance: on.ID, DeviceIndex: row.Attachment.DeviceIndex, MAC: row.MAC,
+		ID: id, VPC: row.VPC, VNI: vpc.VNI, Network: networkOf(snap, row.Subnet, row.VPC).ID, DeviceIndex: row.Attachment.DeviceIndex, MAC: row.MAC,
 		SourceDestCheck: row.SourceDestCheck, Groups: slices.Sorted(slices.Values(row.Groups)),
+	}
+	if c := row.Claimed(); c != nil {
+		if c.Host != h.name {
+			return nil
+		}
+		out.Device, out.Own, out.Releasing = c.Device, c.Own, c.Releasing
+		out.TrackedFlows = trackedFlows(snap, row.Scope, "")
+	} else {
+		on := snap.Instances.Get(row.Attachment.Instance)
+		if on == nil || on.Host != h.name || on.State != secgroup.Pending && on.State != secgroup.Running {
+			return nil
+		}
+		out.Instance = on.ID
+		out.TrackedFlows = trackedFlows(snap, on.Scope, on.Type)
 	}
 	if row.Tracking != nil {
 		out.Tracking = *row.Tracking
 	}
-	out.TrackedFlows = trackedFlows(snap, on)
 	add := func(block netip.Prefix, addrs []netip.Addr, prefixes []netip.Prefix) {
 		for _, a := range addrs {
 			out.Addresses = append(out.Addresses, netip.PrefixFrom(a, block.Bits()))
@@ -303,14 +319,14 @@ func (h *Host) iface(snap *model.Snapshot, id string) *feed.Interface {
 
 // trackedFlows returns the allowance of an instance: what an operator set for its
 // account and Region, otherwise what its type says (docs/spec/packet-semantics.md
-// section 3.8).
-func trackedFlows(snap *model.Snapshot, on *secgroup.Instance) int {
-	if own := snap.Quotas.Get(model.ScopeID(on.Scope)); own != nil {
+// section 3.8). 0 is the data path's default, which is that of no type.
+func trackedFlows(snap *model.Snapshot, scope secgroup.Scope, kind string) int {
+	if own := snap.Quotas.Get(model.ScopeID(scope)); own != nil {
 		if n := own.Values[secgroup.TrackedFlowsQuota]; n > 0 {
 			return n
 		}
 	}
-	limits, _ := secgroup.InstanceTypeLimits(on.Type)
+	limits, _ := secgroup.InstanceTypeLimits(kind)
 	return limits.TrackedFlows
 }
 

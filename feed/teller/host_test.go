@@ -208,7 +208,12 @@ func mutate(rng *rand.Rand, tx *model.Tx) {
 			}
 		}
 		ifc.Addresses = []netip.Addr{addr}
-		if rng.IntN(3) > 0 {
+		switch rng.IntN(9) {
+		case 0:
+			ifc.Attachment = &secgroup.Attachment{Claim: &secgroup.Claim{
+				Host: []string{"here", "there"}[rng.IntN(2)], Device: ifc.ID, Own: rng.IntN(2) == 0, Releasing: rng.IntN(3) == 0,
+			}}
+		case 1, 2, 3, 4, 5, 6:
 			ifc.Attachment = &secgroup.Attachment{Instance: fmt.Sprint("i-", rng.IntN(4)), DeviceIndex: rng.IntN(2)}
 		}
 		tx.Interfaces.Put(ifc)
@@ -282,8 +287,9 @@ func TestFollowingEqualsBeingToldAnew(t *testing.T) {
 	most := 0    // addresses with groups that the host was told of at one time
 	entries := 0 // of prefix lists, likewise
 	far := 0     // addresses of another VPC than the network that sees them, likewise
+	claims := 0  // interfaces that the host has claimed, likewise
 	out := seen{}
-	for step := range 600 {
+	for step := range 800 {
 		w.change(func(tx *model.Tx) {
 			for range 1 + rng.IntN(3) {
 				mutate(rng, tx)
@@ -305,7 +311,13 @@ func TestFollowingEqualsBeingToldAnew(t *testing.T) {
 				peered++
 			}
 		}
-		far = max(far, peered)
+		held := 0
+		for _, ifc := range follower.Interfaces {
+			if ifc.Device != "" {
+				held++
+			}
+		}
+		far, claims = max(far, peered), max(claims, held)
 		most, entries = max(most, named), max(entries, listed(follower))
 		anew := newTold()
 		drain(anew, NewHost("here"), snap, nil, true)
@@ -313,7 +325,7 @@ func TestFollowingEqualsBeingToldAnew(t *testing.T) {
 			t.Fatalf("step %d: a follower (+) differs from one told anew (-):\n%s", step, d)
 		}
 	}
-	if most == 0 || entries == 0 || far == 0 || out != (seen{true, true, true, true, true, true}) {
+	if most == 0 || entries == 0 || far == 0 || claims == 0 || out != (seen{true, true, true, true, true, true}) {
 		t.Error("the walk never told the host anything: it tests nothing")
 	}
 }

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package control
+
+import (
+	"context"
+	"net"
+	"net/netip"
+
+	"github.com/hedgeward/hedgeward/model"
+	"github.com/hedgeward/hedgeward/secgroup"
+)
+
+// ClaimedDevice is a device of a host that an interface is claimed for.
+type ClaimedDevice struct {
+	Name string           // at most 15 bytes, as the kernel has it; the device need not be there
+	MAC  net.HardwareAddr // of the far end; nil: the interface's own stands, and the far end must use it
+	Own  bool             // see secgroup.Claim
+}
+
+// Refusals of claims that do not depend on the interface.
+var (
+	errForeignAttachment = secgroup.Errorf("OperationNotPermitted", "You are not allowed to manage 'ela-attach' attachments.")
+	errDeviceName        = secgroup.Errorf("InvalidParameterValue", "A device has a name of 1 to 15 bytes without slashes and white space.")
+	errDeviceMAC         = secgroup.Errorf("InvalidParameterValue", "The MAC address of a device has six bytes and is one device's.")
+)
+
+// ClaimInterface gives an available interface, of whatever account, to a device
+// that somebody else made on a host (docs/spec/ec2-api.md section 5.7). From then on
+// the host enforces it there. To claim again what is claimed so already changes
+// nothing but the MAC address, so callers may repeat themselves.
+//
+// Errors: InvalidNetworkInterfaceID.NotFound, InvalidNetworkInterface.InUse (an
+// instance, another host or another device has it), InvalidParameterValue (the
+// device is another interface's, or the MAC address is), IncorrectState (the host is
+// giving it back), OperationNotPermitted (a service manages the interface).
+func (s *Service) ClaimInterface(ctx context.Context, host, id string, d ClaimedDevice) error {
+	if err := d.check(); err != nil {
+		return err
+	}
+	return s.onInterface(ctx, id, func(tx *model.Tx, was *secgroup.Interface) error {
+		if was.Requester != "" {
+			return secgroup.Errorf("OperationNotPermitted", "Interface %s is managed by %s and can be claimed by nobody.", id, was.Requester)
+		}
+		i := *was
+		switch c := was.Claimed(); {
+		case was.Attachment == nil:
+		case c == nil:
+			return inUse(id)
+		case c.Host != host || c.Device != d.Name || c.Own != d.Own:
+			return claimedBy(id, c)
+		case c.Releasing:
+			return secgroup.Errorf("IncorrectState", "Interface %s is being given back by host %s; try again when it is available.", id, host)
+		}
+		if err := d.takeMAC(tx, &i); err != nil {
+			return err
+		}
+		if i.Attachment == nil {
+			if err := s.claim(tx, host, &i, d); err != nil {
+				return err
+			}
+		} else if i.MAC == was.MAC {
+			return nil
+		}
+		tx.Interfaces.Put(&i)
+		return nil
+	})
+}
+
+// ClaimNewInterface is CreateNetworkInterface and ClaimInterface in one step, for
+// the owner of the subnet; the interface is deleted when the claim is given up.
+// Groups may be ids, or names of groups of the subnet's VPC. While a host has such
+// a claim for the device, asking again answers its interface and changes nothing but
+// the MAC address.
+//
+// Errors: those of the two; InvalidNetworkInterface.InUse (the device has an
+// interface that was not made so, or in another subnet).
+func (s *Service) ClaimNewInterface(ctx context.Context, host string, spec InterfaceSpec, d ClaimedDevice) (id string, err error) {
+	if err := d.check(); err != nil {
+		return "", err
+	}
+	seen := s.Read().Subnets.Get(spec.Subnet)
+	if seen == nil {
+		return "", noSubnet.err(spec.Subnet)
+	}
+	err = s.write(ctx, seen.Scope, func(tx *model.Tx) error {
+		subnet, err := subnetOf(tx.Snapshot, seen.Scope, spec.Subnet)
+		if err != nil {
+			return err
+		}
+		for had := range tx.Interfaces.By(model.ByClaim, host) {
+			if a := had.Attachment; a.Claim.Device != d.Name {
+				continue
+			} else if !a.DeleteOnTermination || had.Subnet != subnet.ID || a.Claim.Own != d.Own || a.Claim.Releasing {
+				return claimedBy(had.ID, a.Claim)
+			}
+			i := *had
+			if id = i.ID; d.MAC == nil || i.MAC == d.MAC.String() {
+				return nil
+			}
+			if err := d.takeMAC(tx, &i); err != nil {
+				return err
+			}
+			tx.Interfaces.Put(&i)
+			return nil
+		}
+		groups, err := ofNewInterface.groups(tx, s.quotas(tx.Snapshot, subnet.Scope), subnet, groupIDs(tx, subnet, spec.Groups))
+		if err != nil {
+			return err
+		}
+		if err := s.checkTagCount(spec.Tags); err != nil {
+			return err
+		}
+		i, err := s.newInterface(tx, subnet, groups, &spec)
+		if err != nil {
+			return err
+		}
+		if err := d.takeMAC(tx, i); err != nil {
+			return err
+		}
+		if err := s.claim(tx, host, i, d); err != nil {
+			return err
+		}
+		i.Attachment.DeleteOnTermination = true
+		tx.Interfaces.Put(i)
+		id = i.ID
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	return id, nil
+}
+
+// groupIDs returns groups with the names of groups of the subnet's VPC replaced by
+// their ids. What is neither stays as it is.
+func groupIDs(tx *model.Tx, subnet *secgroup.Subnet, groups []string) []string {
+	ids := make([]string, len(groups))
+	for n, name := range groups {
+		ids[n] = name
+		if secgroup.WellFormed(secgroup.GroupPrefix, name) {
+			continue
+		}
+		for g := range tx.Groups.By(model.ByName, model.NameValue(subnet.VPC, name)) {
+			if g.Name == name {
+				ids[n] = g.ID
+			}
+		}
+	}
+	return ids
+}
+
+// claim notes that an interface is claimed; the caller puts it.
+func (s *Service) claim(tx *model.Tx, host string, i *secgroup.Interface, d ClaimedDevice) error {
+	tx.Guard("claims/" + host) // whoever owns them, two interfaces have two devices
+	for other := range tx.Interfaces.By(model.ByClaim, host) {
+		if other.ID != i.ID && other.Claimed().Device == d.Name {
+			return secgroup.Errorf("InvalidParameterValue", "Device %s of host %s is interface %s.", d.Name, host, other.ID)
+		}
+	}
+	i.Attachment = &secgroup.Attachment{
+		ID: newID(secgroup.ClaimPrefix), DeviceIndex: 1, Attached: s.now().UTC(),
+		Claim: &secgroup.Claim{Host: host, Device: d.Name, Own: d.Own},
+	}
+	return nil
+}
+
+func (d *ClaimedDevice) check() error {
+	if d.Name == "" || len(d.Name) > 15 || !plainName(d.Name) {
+		return errDeviceName
+	}
+	if d.MAC != nil && (len(d.MAC) != 6 || d.MAC[0]&1 != 0 || d.MAC.String() == "00:00:00:00:00:00") {
+		return errDeviceMAC
+	}
+	return nil
+}
+
+// takeMAC gives an interface the MAC address of the far end; the caller puts it.
+func (d *ClaimedDevice) takeMAC(tx *model.Tx, i *secgroup.Interface) error {
+	if d.MAC == nil {
+		return nil
+	}
+	for other := range tx.Interfaces.By(model.ByMAC, model.AddressValue(i.VPC, d.MAC.String())) {
+		if other.ID != i.ID {
+			return secgroup.Errorf("InvalidParameterValue", "MAC address %s is interface %s's.", d.MAC, other.ID)
+		}
+	}
+	i.MAC = d.MAC.String()
+	return nil
+}
+
+// plainName reports whether the kernel takes a device name.
+func plainName(name string) bool {
+	if name == "." || name == ".." {
+		return false
+	}
+	for i := range len(name) {
+		if c := name[i]; c <= ' ' || c >= 0x7f || c == '/' || c == ':' {
+			return false
+		}
+	}
+	return true
+}
+
+func claimedBy(id string, c *secgroup.Claim) error {
+	return secgroup.Errorf("InvalidNetworkInterface.InUse", "Interface: [%s] in use. Host %s has claimed it for device %s.", id, c.Host, c.Device)
+}
+
+// ReleaseInterface has a host give up what it claimed. The interface is available
+// when the host has taken its programs off the device and said so
+// (ReportReleased). To give up what nobody claims changes nothing.
+//
+// Errors: InvalidNetworkInterfaceID.NotFound, InvalidNetworkInterface.InUse (an
+// instance or another host has it).
+func (s *Service) ReleaseInterface(ctx context.Context, host, id string) error {
+	return s.onInterface(ctx, id, func(tx *model.Tx, was *secgroup.Interface) error {
+		switch c := was.Claimed(); {
+		case was.Attachment == nil:
+			return nil
+		case c == nil:
+			return inUse(id)
+		case c.Host != host:
+			return claimedBy(id, c)
+		case c.Releasing:
+			return nil
+		}
+		i, a, c := *was, *was.Attachment, *was.Attachment.Claim
+		c.Releasing = true
+		i.Attachment, a.Claim = &a, &c
+		tx.Interfaces.Put(&i)
+		return nil
+	})
+}
+
+// ReportReleased takes a host's word that the device of a claim given up is no
+// longer enforced; the interface becomes available, or is deleted if it was made
+// with the claim. It is ignored if nobody waits for it.
+func (s *Service) ReportReleased(ctx context.Context, host, id string) error {
+	if s.Read().Interfaces.Get(id) == nil {
+		return nil
+	}
+	return s.onInterface(ctx, id, func(tx *model.Tx, was *secgroup.Interface) error {
+		if c := was.Claimed(); c == nil || c.Host != host || !c.Releasing {
+			return nil
+		}
+		if was.Attachment.DeleteOnTermination {
+			deleteInterface(tx, id)
+			return nil
+		}
+		i := *was
+		i.Attachment, i.AutoPublic, i.Public = nil, false, netip.Addr{}
+		tx.Interfaces.Put(&i)
+		return nil
+	})
+}
+
+// onInterface runs edit on the interface of an id, whose account nobody asked for.
+func (s *Service) onInterface(ctx context.Context, id string, edit func(*model.Tx, *secgroup.Interface) error) error {
+	seen := s.Read().Interfaces.Get(id)
+	if seen == nil {
+		return noInterface.err(id)
+	}
+	return s.write(ctx, seen.Scope, func(tx *model.Tx) error {
+		i := tx.Interfaces.Get(id)
+		if i == nil {
+			return noInterface.err(id)
+		}
+		return edit(tx, i)
+	})
+}
