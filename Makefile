@@ -4,7 +4,7 @@
 # calls go or a script in internal/tools. `make` alone prints them.
 
 .DEFAULT_GOAL := help
-.PHONY: help up build demo down gen setup lint fresh test e2e fuzz bench clean
+.PHONY: help up build demo down gen setup lint fresh test e2e fuzz bench faults clean
 
 help: ## print these verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ fuzz: ## every fuzz target for FUZZTIME each (20s)
 
 bench: ## measure and print the table of ratios (root; ARGS="..." is passed on)
 	@internal/tools/bench.sh $(ARGS)
+
+faults: ## servers, hosts and etcd members fail while clients work (root; ARGS="-long 5m")
+	go test -count=1 -timeout 2h -v ./test/faults/... $(or $(ARGS),-long 5m)
 
 clean: ## remove what was built; touches no state and no instance
 	rm -rf bin .cache

@@ -75,8 +75,9 @@ func (c *cluster) endpoints() []string {
 	return all
 }
 
-// client returns a client of the cluster that speaks from a node.
-func (c *cluster) client(t testing.TB, from *node) *clientv3.Client {
+// client returns a client of some members, of all when none is named, that speaks
+// from a node.
+func (c *cluster) client(t testing.TB, from *node, of ...*node) *clientv3.Client {
 	t.Helper()
 	pair, err := tls.LoadX509KeyPair(filepath.Join(c.certs, "member.pem"), filepath.Join(c.certs, "member-key.pem"))
 	if err != nil {
@@ -88,8 +89,15 @@ func (c *cluster) client(t testing.TB, from *node) *clientv3.Client {
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(ca)
+	endpoints := c.endpoints()
+	if len(of) > 0 {
+		endpoints = nil
+		for _, m := range of {
+			endpoints = append(endpoints, fmt.Sprintf("https://%s:2379", m.address))
+		}
+	}
 	client, err := clientv3.New(clientv3.Config{
-		Endpoints: c.endpoints(), Logger: zap.NewNop(), TLS: &tls.Config{Certificates: []tls.Certificate{pair}, RootCAs: roots},
+		Endpoints: endpoints, Logger: zap.NewNop(), TLS: &tls.Config{Certificates: []tls.Certificate{pair}, RootCAs: roots},
 		DialOptions: []grpc.DialOption{grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) { return from.dial(ctx, "tcp", address) })},
 	})
 	if err != nil {

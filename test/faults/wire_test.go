@@ -144,6 +144,22 @@ func (n *node) launch(ready, program string, args ...string) error {
 	}
 }
 
+// run runs a program of ours on the node to its end.
+func (n *node) run(program string, args ...string) string {
+	n.t.Helper()
+	cmd := exec.Command(filepath.Join(bin, program), args...)
+	var said strings.Builder
+	cmd.Stdout, cmd.Stderr = &said, &said
+	err := n.ns.Start(cmd)
+	if err == nil {
+		err = cmd.Wait()
+	}
+	if err != nil {
+		n.t.Fatalf("%s %s on %s: %v\n%s", program, strings.Join(args, " "), n.name, err, said.String())
+	}
+	return said.String()
+}
+
 // stop ends the node's process, if it runs, and waits until it has gone.
 func (n *node) stop(sig syscall.Signal) {
 	n.mu.Lock()
