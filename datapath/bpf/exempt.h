@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 
 /* Traffic that groups never filter (section 4.1): local services, DHCP, and the
- * router. What only the host may have sent is known by its not having come in by
- * any device. */
+ * router. */
 #pragma once
 
 #include "answer.h"
@@ -60,6 +59,20 @@ static __always_inline __u32 service_at(const struct interface *me, const struct
 	case 0xa9fea97b: *udp = 123; return SERVICE_TIME;
 	}
 	return 0;
+}
+
+/* Whether an address may be a service's: most are not. */
+static __always_inline int serves(const struct interface *me, const struct address *a, __u32 family)
+{
+	return service(a, family) || (family == IPV4 && me->resolver4 && a->word[0] == me->resolver4);
+}
+
+/* Whether step 5 has anything to say of a packet with this remote address. */
+static __always_inline int exemptible(const struct interface *me, const struct packet *p,
+				      const struct address *remote)
+{
+	return serves(me, remote, p->family) || service(&p->dst, p->family) ||
+	       (p->family == IPV6 && link_local6(&p->dst)) || router(me, remote, p->family);
 }
 
 /* The service that a packet goes to or comes from, 0 if none. A later fragment has

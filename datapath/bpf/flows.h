@@ -50,6 +50,14 @@ static __always_inline __u32 remote_end(const struct owner *owner)
 	return owner && !(owner->local & DELEGATED) ? owner->local : 0;
 }
 
+/* What the gate needs to know of who has the remote address. */
+static __always_inline void belongs(struct gate *gate, const struct owner *owner)
+{
+	gate->class = owner ? owner->class : 0;
+	gate->remote = remote_end(owner);
+	gate->slot = owner ? owner->slot : 0;
+}
+
 /* Instead of a state: the flow gives way to packets that need none. */
 #define END_FLOW MARK_STATE
 

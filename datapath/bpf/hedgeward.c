@@ -90,7 +90,7 @@ int from_instance(struct __sk_buff *skb)
 		reason = before_egress(skb, me, slot, &p, &out);
 	if (!reason && p.fragment)
 		return place(&p, &out) ? fragment_out(skb, slot) : TC_ACT_SHOT;
-	if (!reason)
+	if (!reason && exemptible(me, &p, &p.dst))
 		reason = exempt_egress(skb, me, &p);
 	if (reason) {
 		end(skb, slot, EGRESS, reason & (MAX_REASONS - 1));
@@ -98,7 +98,6 @@ int from_instance(struct __sk_buff *skb)
 			return turn_around(skb);
 		return reason & FOR_HOST ? TC_ACT_OK : TC_ACT_SHOT;
 	}
-	belongs(&out, find_owner(me->vpc, p.family, &p.dst));
 	return walk_out(skb, slot, &p, &out);
 }
 

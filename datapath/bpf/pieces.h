@@ -49,7 +49,6 @@ static __noinline int fragment_out(struct __sk_buff *skb, __u32 slot)
 	gate = &work->gate;
 	gate->allowance = me->allowance;
 	owner = find_owner(me->vpc, p->family, &p->dst);
-	belongs(gate, owner);
 	reason = judge_fragment(skb, me, work);
 	there = gate->slot - 1u;
 	peer = bpf_map_lookup_elem(&interfaces, &there);
@@ -91,7 +90,6 @@ static __noinline int fragment_in(struct __sk_buff *skb, __u32 slot)
 {
 	struct work *work = workplace();
 	struct interface *me;
-	struct owner *owner;
 	struct gate *gate;
 	struct packet *p;
 	int reason;
@@ -108,11 +106,7 @@ static __noinline int fragment_in(struct __sk_buff *skb, __u32 slot)
 	reason = parse(skb, ethertype(skb), p);
 	if (!reason)
 		reason = before_ingress(me, slot, p, gate);
-	if (!reason) {
-		owner = find_owner(me->vpc, p->family, &p->src);
-		belongs(gate, owner);
-		gate->groups = owner && !owner->slot && !injected(skb, INJECT_NO_INGRESS_REFERENCE);
-	}
+	gate->groups = !gate->slot && !injected(skb, INJECT_NO_INGRESS_REFERENCE);
 	reason = fragment_arrives(skb, me, slot, work, reason);
 	if (reason == REASON_FRAG_HELD)
 		return hold(skb, slot, INGRESS);

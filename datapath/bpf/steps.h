@@ -19,7 +19,8 @@ static __always_inline int special(const struct interface *me, const struct addr
 }
 
 /* Steps 3 and 4 for a packet from the instance. Returns the reason to end with
- * (TURN_AROUND added if there is an answer), or REASON_UNSET and the gate. */
+ * (TURN_AROUND added if there is an answer), or REASON_UNSET and the gate with both
+ * ends. */
 __noinline int before_egress(struct __sk_buff *skb, const struct interface *me, __u32 slot,
 			     const struct packet *p, struct gate *gate)
 {
@@ -55,19 +56,20 @@ __noinline int before_egress(struct __sk_buff *skb, const struct interface *me, 
 		gate->local = me->self;
 		gate->transit = FORWARDED;
 	}
-	if (broadcast(me, &p->dst, p->family) ||
-	    reserved(me, &p->dst, p->family) == RESERVED_BROADCAST)
+	belongs(gate, find_owner(me->vpc, p->family, &p->dst));
+	if (broadcast(me, &p->dst, p->family) || gate->slot == RESERVED_BROADCAST)
 		return REASON_BROADCAST;
 	return multicast(&p->dst, p->family) ? REASON_MULTICAST : REASON_UNSET;
 }
 
 /* Steps 3 and 4 for a packet to the instance: the reason to end with, REASON_EXEMPT
- * among them, or REASON_UNSET and the gate. */
+ * among them, or REASON_UNSET and the gate with both ends. */
 static __always_inline int before_ingress(const struct interface *me, __u32 slot,
 					  const struct packet *p, struct gate *gate)
 {
 	__u32 icmp = p->proto == PROTO_ICMPV6 && !p->fragment ? p->port >> 8 : 0;
 	int reason = bad_source(p), host;
+	struct owner *owner;
 
 	if (reason)
 		return reason;
@@ -82,12 +84,14 @@ static __always_inline int before_ingress(const struct interface *me, __u32 slot
 	host = router_icmp(me, p, INGRESS);
 	if (host && p->family == IPV6 && (link_local6(&p->dst) || multicast6(&p->dst)))
 		return me->policy || of_link(icmp) ? REASON_EXEMPT : REASON_NO_POLICY;
-	if (!host && !service_of(me, p, INGRESS)) {
+	owner = find_owner(me->vpc, p->family, &p->src);
+	belongs(gate, owner);
+	if (!host && (!serves(me, &p->src, p->family) || !service_of(me, p, INGRESS))) {
 		if (service(&p->src, p->family))
 			return REASON_LINKLOCAL;
 		if (p->family == IPV6 && link_local6(&p->src))
 			return REASON_MARTIAN;
-		if (router(me, &p->src, p->family) || reserved(me, &p->src, p->family))
+		if (router(me, &p->src, p->family) || gate->slot >= RESERVED_FIRST)
 			return REASON_SPOOF_IP;
 	}
 	if (broadcast(me, &p->dst, p->family) ||

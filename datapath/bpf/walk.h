@@ -73,14 +73,6 @@ static __always_inline int between(struct __sk_buff *skb, const struct interface
 	return *owner && (__s32)(*owner)->local > 0 && (*owner)->local != gate->local;
 }
 
-/* What the gate needs to know of who has the remote address. */
-static __always_inline void belongs(struct gate *gate, const struct owner *owner)
-{
-	gate->class = owner ? owner->class : 0;
-	gate->remote = remote_end(owner);
-	gate->slot = owner ? owner->slot : 0;
-}
-
 static __always_inline int begins(const struct gate *gate)
 {
 	return gate->begin && gate->begin != END_FLOW;
@@ -192,7 +184,6 @@ __noinline int walk_in(struct __sk_buff *skb, __u32 slot, struct packet *p, stru
 {
 	struct flow *flow = NULL;
 	struct interface *me;
-	struct owner *owner;
 	int reason = 0;
 
 	if (!p || !in)
@@ -206,26 +197,18 @@ __noinline int walk_in(struct __sk_buff *skb, __u32 slot, struct packet *p, stru
 		reason = before_ingress(me, slot, p, in);
 	if (!reason && p->fragment)
 		return FRAGMENT_AHEAD;
-	if (!reason)
+	if (!reason && exemptible(me, p, &p->src))
 		reason = exempt_ingress(me, p);
 	if (!reason) {
+		/* What comes by way of the host's own stack did not enter the fabric
+		 * at an interface of this host, so it does not speak for one (1.5). */
+		in->groups = !in->slot && !injected(skb, INJECT_NO_INGRESS_REFERENCE);
 		in->forced = injected(skb, INJECT_FORCED);
 		in->allowance = me->allowance;
 		if (p->class != CLASS_MESSAGE && !(in->known & KNOWN_NEW))
 			flow = find_flow(p, in);
-		if (!flow || !live(me, flow)) {
-			/* What comes by way of the host's own stack did not enter
-			 * the fabric at an interface of this host, so it does not
-			 * speak for one (1.5). */
-			owner = find_owner(me->vpc, p->family, &p->src);
-			in->groups = owner && !owner->slot &&
-				     !injected(skb, INJECT_NO_INGRESS_REFERENCE);
-			in->class = owner ? owner->class : 0;
-			if (remote_end(owner) && !in->transit && p->class != CLASS_MESSAGE) {
-				in->remote = owner->local;
-				flow = end_in(find_pair(p, in), in);
-			}
-		}
+		if (in->remote && !in->transit && p->class != CLASS_MESSAGE && (!flow || !live(me, flow)))
+			flow = end_in(find_pair(p, in), in);
 		reason = forget(judge(me, p, in, flow));
 		if (in->begin && accepted(reason) && !record(p, in, flow))
 			reason = REASON_ALLOWANCE;
