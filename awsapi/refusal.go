@@ -12,13 +12,14 @@ import (
 // ec2Status lists the codes whose HTTP status is not 400 (docs/spec/ec2-api.md
 // section 1.3). Clients retry 5xx, so a caller's mistake is never one.
 var ec2Status = map[string]int{
-	"AuthFailure":           http.StatusUnauthorized,
-	"UnauthorizedOperation": http.StatusForbidden,
-	"DryRunOperation":       http.StatusPreconditionFailed,
-	"InternalError":         http.StatusInternalServerError,
-	"RequestLimitExceeded":  http.StatusServiceUnavailable,
-	"Unavailable":           http.StatusServiceUnavailable,
-	"ServiceUnavailable":    http.StatusServiceUnavailable,
+	"AuthFailure":                  http.StatusUnauthorized,
+	"UnauthorizedOperation":        http.StatusForbidden,
+	"DryRunOperation":              http.StatusPreconditionFailed,
+	"InternalError":                http.StatusInternalServerError,
+	"InsufficientInstanceCapacity": http.StatusInternalServerError,
+	"RequestLimitExceeded":         http.StatusServiceUnavailable,
+	"Unavailable":                  http.StatusServiceUnavailable,
+	"ServiceUnavailable":           http.StatusServiceUnavailable,
 }
 
 // awsStatus is the same for the other services.

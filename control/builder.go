@@ -255,6 +255,9 @@ func (s *Service) settleBuilder(tx *model.Tx, was *secgroup.Builder) {
 		case in.State == secgroup.Stopped:
 			tx.Guard(model.ScopeID(serviceScope))
 			next := *in
+			if s.replace(tx, &next) != nil {
+				break // until a host is there
+			}
 			next.State, next.Launched = secgroup.Pending, s.now().UTC()
 			next.Boots++
 			tx.Instances.Put(&next)

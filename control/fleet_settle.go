@@ -72,7 +72,7 @@ func concernsFleets(refs map[model.Ref]struct{}) bool {
 // what they shall be.
 func (s *Service) settleAll(ctx context.Context) error {
 	snap := s.Read()
-	var failed []error
+	failed := []error{s.placeHomeless(ctx)}
 	for f := range snap.Fleets.All() {
 		if s.fleetSettled(snap, f) {
 			continue
@@ -265,8 +265,8 @@ func (s *Service) reportStreaming(ctx context.Context, seen *secgroup.Instance, 
 	return s.write(ctx, seen.Streaming.Owner, func(tx *model.Tx) error {
 		tx.Guard(model.ScopeID(serviceScope))
 		was := tx.Instances.Get(seen.ID)
-		if was == nil {
-			return nil // ended, and seen to have ended
+		if was == nil || was.Host != seen.Host {
+			return nil // ended, and seen to have ended; or it is elsewhere now
 		}
 		in := *was
 		gone := observed == secgroup.Terminated

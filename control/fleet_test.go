@@ -61,13 +61,13 @@ func (f *fleets) host(broken func(id string) bool) {
 	for in := range f.Read().Instances.All() {
 		switch {
 		case in.State == secgroup.Pending && broken != nil && broken(in.ID):
-			f.must(f.ReportInstance(f.t.Context(), in.ID, secgroup.Terminated, "no namespaces left"))
+			f.must(f.ReportInstance(f.t.Context(), f.Service.host, in.ID, secgroup.Terminated, "no namespaces left"))
 		case in.State == secgroup.Pending:
-			f.must(f.ReportInstance(f.t.Context(), in.ID, secgroup.Running, ""))
+			f.must(f.ReportInstance(f.t.Context(), f.Service.host, in.ID, secgroup.Running, ""))
 		case in.State == secgroup.Stopping:
-			f.must(f.ReportInstance(f.t.Context(), in.ID, secgroup.Stopped, ""))
+			f.must(f.ReportInstance(f.t.Context(), f.Service.host, in.ID, secgroup.Stopped, ""))
 		case in.State == secgroup.ShuttingDown:
-			f.must(f.ReportInstance(f.t.Context(), in.ID, secgroup.Terminated, ""))
+			f.must(f.ReportInstance(f.t.Context(), f.Service.host, in.ID, secgroup.Terminated, ""))
 		}
 	}
 }

@@ -93,6 +93,7 @@ func (s *Service) RemoveHost(ctx context.Context, name string, lost Lost) error 
 		if tx.Hosts.Get(name) == nil {
 			return secgroup.NoHost(name)
 		}
+		tx.Guard(hostGuard(name))
 		on := slices.Collect(tx.Instances.By(model.ByHost, name))
 		for _, in := range on {
 			if in.State != secgroup.Stopped && !lost {
@@ -137,7 +138,7 @@ func (s *Service) loseStreaming(tx *model.Tx, in *secgroup.Instance) {
 		s.endSession(tx, v)
 	}
 	switch what := in.Streaming; {
-	case what.Kind == secgroup.GatewayKind:
+	case what.Kind == secgroup.GatewayKind: // placeHomeless finds it another host
 		in.State = secgroup.Pending
 		in.Boots++
 		tx.Instances.Put(in)

@@ -100,7 +100,7 @@ var errManyInstances = secgroup.Errorf("InstanceLimitExceeded",
 
 // short reports whether err means that there was no room for a further instance.
 func short(err error) bool {
-	return errors.Is(err, errNoFreeAddress) || errors.Is(err, errNoFreePrefix) || errors.Is(err, errNoPublicAddress) || errors.Is(err, errManyInterfaces) || errors.Is(err, errManyInstances)
+	return errors.Is(err, errNoFreeAddress) || errors.Is(err, errNoFreePrefix) || errors.Is(err, errNoPublicAddress) || errors.Is(err, errManyInterfaces) || errors.Is(err, errManyInstances) || errors.Is(err, errNoCapacity)
 }
 
 // launch puts one instance with its interfaces.
@@ -131,6 +131,10 @@ func (s *Service) launch(tx *model.Tx, p *plan, index int) (*secgroup.Instance, 
 			return nil, err
 		}
 		tx.Interfaces.Put(i)
+	}
+	var err error
+	if in.Host, err = s.place(tx); err != nil {
+		return nil, err
 	}
 	tx.Instances.Put(&in)
 	return &in, nil

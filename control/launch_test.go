@@ -32,7 +32,7 @@ func (f *networks) run(l Launch) []*secgroup.Instance {
 
 func (f *networks) report(id string, state secgroup.InstanceState, detail string) secgroup.InstanceState {
 	f.t.Helper()
-	if err := f.ReportInstance(f.t.Context(), id, state, detail); err != nil {
+	if err := f.ReportInstance(f.t.Context(), f.host, id, state, detail); err != nil {
 		f.t.Fatal(err)
 	}
 	return f.Read().Instances.Get(id).State

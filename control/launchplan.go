@@ -68,7 +68,7 @@ func (s *Service) plan(tx *model.Tx, scope secgroup.Scope, l *Launch) (*plan, er
 	p.instance = secgroup.Instance{
 		Scope: scope, Reservation: newID(secgroup.ReservationPrefix), Image: l.Image, Type: l.Type, UserData: l.UserData,
 		State: secgroup.Pending, Zone: primary.subnet.Zone, VPC: primary.subnet.VPC, Subnet: primary.subnet.ID,
-		Host: s.host, Boots: 1, ClientToken: l.Token.Value, Options: l.Options, Tags: l.Tags,
+		Boots: 1, ClientToken: l.Token.Value, Options: l.Options, Tags: l.Tags,
 		Launched: now, Created: now,
 	}
 	return p, nil

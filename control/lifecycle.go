@@ -28,6 +28,9 @@ func (s *Service) StartInstances(ctx context.Context, caller Caller, ids ...stri
 		case secgroup.Pending, secgroup.Running:
 			return nil
 		case secgroup.Stopped:
+			if err := s.replace(tx, in); err != nil {
+				return err
+			}
 			in.State, in.Reason = secgroup.Pending, ""
 			in.Launched = s.now().UTC()
 			in.Boots++

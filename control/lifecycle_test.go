@@ -90,7 +90,7 @@ func TestLifeOfAnInstance(t *testing.T) {
 	if err := f.PurgeTerminated(t.Context()); err != nil || f.Read().Instances.Len() != 0 {
 		t.Errorf("still there after an hour, %v", err)
 	}
-	if err := f.ReportInstance(t.Context(), in.ID, secgroup.Running, ""); err == nil {
+	if err := f.ReportInstance(t.Context(), f.host, in.ID, secgroup.Running, ""); err == nil {
 		t.Error("a report of an unknown instance was taken")
 	}
 }

@@ -21,8 +21,15 @@ import (
 //	shutting-down terminated          becomes terminated
 //
 // detail says why an instance could not be made; clients read it as stateReason.
-func (s *Service) ReportInstance(ctx context.Context, id string, observed secgroup.InstanceState, detail string) error {
+//
+// host is who reports. An instance that is not on it is to it as one that does
+// not exist.
+func (s *Service) ReportInstance(ctx context.Context, host, id string, observed secgroup.InstanceState, detail string) error {
 	seen := s.Read().Instances.Get(id)
+	if seen != nil && seen.Host != host {
+		s.log.Warn("a host reports an instance that is not on it; refused", "host", host, "instance", id, "state", observed)
+		seen = nil
+	}
 	if seen == nil {
 		if observed == secgroup.Terminated {
 			return nil // the record of a streaming instance goes with it
@@ -34,7 +41,7 @@ func (s *Service) ReportInstance(ctx context.Context, id string, observed secgro
 	}
 	return s.write(ctx, seen.Scope, func(tx *model.Tx) error {
 		was := tx.Instances.Get(id)
-		if was == nil {
+		if was == nil || was.Host != host {
 			return noInstance.err(id)
 		}
 		in := *was

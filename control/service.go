@@ -26,7 +26,7 @@ type Caller struct {
 type Config struct {
 	Regions []Region         // DefaultRegions
 	Quotas  Quotas           // DefaultQuotas; SetQuota changes them for one account and Region
-	Host    string           // "local": the agent that runs every instance
+	Host    string           // "local": the agent that runs every instance, without Presence
 	Images  []Image          // none: what instances can be made from
 	Now     func() time.Time // time.Now
 	Seal    *access.Seal     // one that ends with the process: closes secrets and session tokens
@@ -35,6 +35,10 @@ type Config struct {
 	// PublicPool is the IPv4 block that public addresses come from; its first four
 	// addresses and its last are never given. Zero: DefaultPublicPool.
 	PublicPool netip.Prefix
+
+	// Presence tells which hosts are there to take instances. nil: this process's
+	// own, always.
+	Presence Presence
 
 	// Gateway returns where users reach the streaming gateway, as host:port, ""
 	// while they cannot. nil: never.
@@ -68,7 +72,8 @@ type Service struct {
 	deadPeerings time.Duration // see Config
 	publicPool   netip.Prefix
 	gateway      func() string
-	requirePeers bool // see Config
+	presence     Presence // nil: there is only host
+	requirePeers bool     // see Config
 }
 
 // New returns a Service on a model and the store that it follows.
@@ -82,7 +87,7 @@ func New(s *store.Store, m *model.Model, cfg Config) *Service {
 	if !svc.publicPool.IsValid() {
 		svc.publicPool = DefaultPublicPool
 	}
-	svc.gateway = cfg.Gateway
+	svc.gateway, svc.presence = cfg.Gateway, cfg.Presence
 	if svc.regions == nil {
 		svc.regions = DefaultRegions()
 	}

@@ -91,7 +91,10 @@ func (s *Service) newManagement(tx *model.Tx) (*management, error) {
 	}
 	tx.Groups.Put(gateway)
 	tx.Groups.Put(streamed)
-	in := s.newStreaming(secgroup.Streaming{Owner: serviceScope, Kind: secgroup.GatewayKind, Name: gatewayGroup}, "", "", now)
+	in, err := s.newStreaming(tx, secgroup.Streaming{Owner: serviceScope, Kind: secgroup.GatewayKind, Name: gatewayGroup}, "", "", now)
+	if err != nil {
+		return nil, err
+	}
 	if err := s.attachManagement(tx, m, in, m.gateways, 0); err != nil {
 		return nil, err
 	}
@@ -109,12 +112,17 @@ func (r managementRule) rule(egress bool, peer *secgroup.Group, now time.Time) s
 	}
 }
 
-// newStreaming returns an instance of the service's that shall run.
-func (s *Service) newStreaming(what secgroup.Streaming, instanceType, image string, now time.Time) *secgroup.Instance {
+// newStreaming returns an instance of the service's that shall run. The error is
+// a *shortfall.
+func (s *Service) newStreaming(tx *model.Tx, what secgroup.Streaming, instanceType, image string, now time.Time) (*secgroup.Instance, error) {
+	host, err := s.place(tx)
+	if err != nil {
+		return nil, &shortfall{instanceUnmade, errNoCapacity.Message}
+	}
 	return &secgroup.Instance{
 		Scope: serviceScope, ID: newID(secgroup.InstancePrefix), Image: image, Type: instanceType,
-		State: secgroup.Pending, Host: s.host, Boots: 1, Streaming: &what, Launched: now, Created: now,
-	}
+		State: secgroup.Pending, Host: host, Boots: 1, Streaming: &what, Launched: now, Created: now,
+	}, nil
 }
 
 // attachManagement gives an instance its interface in the management network.

@@ -233,6 +233,9 @@ func (s *Service) newSession(tx *model.Tx, f *secgroup.Fleet, p *pass) (*secgrou
 	what.Used = true
 	next.Streaming = &what
 	if next.State == secgroup.Stopped {
+		if err := s.replace(tx, &next); err != nil {
+			return nil, noCapacity(f)
+		}
 		next.State, next.Launched = secgroup.Pending, s.now().UTC()
 		next.Boots++
 	}

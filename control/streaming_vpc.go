@@ -133,7 +133,10 @@ func (s *Service) provision(tx *model.Tx, what secgroup.Streaming, c *secgroup.V
 		if err != nil {
 			return err
 		}
-		in := s.newStreaming(what, instanceType, image, s.now().UTC())
+		in, err := s.newStreaming(tx, what, instanceType, image, s.now().UTC())
+		if err != nil {
+			return err
+		}
 		device := 0
 		if c != nil {
 			p, err := placementOf(tx.Snapshot, what.Owner, c, internet)

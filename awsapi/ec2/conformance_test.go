@@ -131,7 +131,7 @@ func (p *play) do(s step) {
 		}
 		p.fatal(s, err)
 	case "@state":
-		p.fatal(s, p.control.ReportInstance(p.t.Context(), p.fill(s.words[1]), secgroup.InstanceState(s.words[2]), ""))
+		p.fatal(s, p.control.ReportInstance(p.t.Context(), "local", p.fill(s.words[1]), secgroup.InstanceState(s.words[2]), ""))
 	case "@clock":
 		d, err := time.ParseDuration(s.words[1])
 		p.fatal(s, err)

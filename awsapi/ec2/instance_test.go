@@ -37,7 +37,7 @@ func (s *site) instance(t *testing.T, id *string) sdktypes.Instance {
 
 func (s *site) report(t *testing.T, id *string, state secgroup.InstanceState) {
 	t.Helper()
-	if err := s.control.ReportInstance(t.Context(), *id, state, ""); err != nil {
+	if err := s.control.ReportInstance(t.Context(), "local", *id, state, ""); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -269,7 +269,7 @@ func TestInterfaceAttributes(t *testing.T) {
 func TestAttachAndDetachInterfaces(t *testing.T) {
 	s := newSite(t)
 	instance := s.launch(t, nil)
-	if err := s.control.ReportInstance(t.Context(), *instance.InstanceId, secgroup.Running, ""); err != nil {
+	if err := s.control.ReportInstance(t.Context(), "local", *instance.InstanceId, secgroup.Running, ""); err != nil {
 		t.Fatal(err)
 	}
 	id := s.eni(t).NetworkInterfaceId

@@ -10,6 +10,7 @@ import (
 	"github.com/hedgeward/hedgeward/datapath"
 	"github.com/hedgeward/hedgeward/feed/teller"
 	"github.com/hedgeward/hedgeward/instance"
+	"github.com/hedgeward/hedgeward/secgroup"
 )
 
 // host is the name of the machine whose instances up itself runs.
@@ -39,7 +40,9 @@ func openLocalHost(in *installation, o upOptions) (*localHost, error) {
 	h.agent, err = agent.New(agent.Config{
 		Datapath: h.datapath,
 		Driver:   ownInstances{instance.NewNetns(instance.Config{StateDir: in.st.dir, Log: in.log}), in.st},
-		Report:   in.control.ReportInstance,
+		Report: func(ctx context.Context, id string, observed secgroup.InstanceState, detail string) error {
+			return in.control.ReportInstance(ctx, host, id, observed, detail)
+		},
 		Log:      in.log,
 		Program:  program,
 		Uplink:   uplink(o),

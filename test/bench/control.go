@@ -190,7 +190,10 @@ func assemble(ctx context.Context, e errand) (_ *installation, err error) {
 		return nil, err
 	}
 	i.driver = instance.NewNetns(instance.Config{StateDir: e.Dir, StopGrace: 200 * time.Millisecond, Log: quiet})
-	i.agent, err = agent.New(agent.Config{Datapath: i.datapath, Driver: alone{i.driver}, Report: i.control.ReportInstance, Log: quiet})
+	report := func(ctx context.Context, id string, observed secgroup.InstanceState, detail string) error {
+		return i.control.ReportInstance(ctx, host, id, observed, detail)
+	}
+	i.agent, err = agent.New(agent.Config{Datapath: i.datapath, Driver: alone{i.driver}, Report: report, Log: quiet})
 	if err != nil {
 		return nil, err
 	}
