@@ -148,7 +148,7 @@ func (a *Agent) putInterface(id string) error {
 	spec := datapath.Interface{
 		ID: id, Instance: want.Instance, VPC: want.VPC, Network: want.Network, Device: dev.name, Ifindex: dev.index, MAC: mac,
 		Prefixes: want.Prefixes, Internet: want.Internet, Public: map[netip.Addr]netip.Addr{},
-		RouterAddresses: want.Gateways, VPCPrefixes: want.VPCPrefixes, SourceDestCheck: want.SourceDestCheck,
+		RouterAddresses: want.Gateways, VPCPrefixes: want.VPCPrefixes, Subnets: want.Subnets, SourceDestCheck: want.SourceDestCheck,
 		Allowance: want.TrackedFlows,
 	}
 	for _, p := range want.Addresses {

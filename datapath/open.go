@@ -42,6 +42,7 @@ type Datapath struct {
 	added     int      // policies so far
 	retired   []func() // undo what programs may still be reading; see reclaim
 
+	fresh      bool
 	settings   bpfobj.HedgewardSettings
 	reserved   map[uint32]map[netip.Addr]uint16 // by network: what no interface can have
 	allowances map[string]*allowance            // by instance
@@ -75,7 +76,7 @@ func Open(cfg Config) (_ *Datapath, err error) {
 	if d.lock, err = lockDir(cfg.Dir); err != nil {
 		return nil, err
 	}
-	if err := checkLayout(cfg.Dir); err != nil {
+	if d.fresh, err = checkLayout(cfg.Dir); err != nil {
 		return nil, err
 	}
 	if d.hz, err = hertz(); err != nil {
@@ -92,6 +93,9 @@ func Open(cfg Config) (_ *Datapath, err error) {
 	}
 	if err := d.adopt(); err != nil {
 		return nil, fmt.Errorf("adopt what is pinned in %s: %w", cfg.Dir, err)
+	}
+	if err := d.adoptSettings(); err != nil {
+		return nil, err
 	}
 	return d, d.names.mark(layoutMark, layout)
 }
@@ -163,14 +167,18 @@ func (d *Datapath) load() error {
 	return nil
 }
 
-// checkLayout refuses a pinned datapath whose tables mean something else.
-func checkLayout(dir string) error {
+// Fresh reports that Open found nothing pinned: flows there may have been are lost.
+func (d *Datapath) Fresh() bool { return d.fresh }
+
+// checkLayout refuses a pinned datapath whose tables mean something else, and reports
+// whether there is none.
+func checkLayout(dir string) (fresh bool, err error) {
 	m, err := ebpf.LoadPinnedMap(filepath.Join(dir, bpfobj.HedgewardMapNames), nil)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return true, nil
 	}
 	if err != nil {
-		return fmt.Errorf("open pinned map %s: %w", bpfobj.HedgewardMapNames, err)
+		return false, fmt.Errorf("open pinned map %s: %w", bpfobj.HedgewardMapNames, err)
 	}
 	defer m.Close()
 	var key bpfobj.HedgewardName
@@ -178,13 +186,13 @@ func checkLayout(dir string) error {
 	cString(key.Text[:], layoutMark)
 	switch err := m.Lookup(&key, &got); {
 	case errors.Is(err, ebpf.ErrKeyNotExist): // an Open that did not get to its end
-		return nil
+		return true, nil
 	case err != nil:
-		return fmt.Errorf("read the layout of %s: %w", dir, err)
+		return false, fmt.Errorf("read the layout of %s: %w", dir, err)
 	case got != layout:
-		return fmt.Errorf("what is pinned in %s has layout %d, this version of Hedgeward has %d: run `hedgeward down` with the version that made it, then start again", dir, got, layout)
+		return false, fmt.Errorf("what is pinned in %s has layout %d, this version of Hedgeward has %d: run `hedgeward down` with the version that made it, then start again", dir, got, layout)
 	}
-	return nil
+	return false, nil
 }
 
 // lockDir makes sure that one process at a time changes the datapath.

@@ -59,6 +59,18 @@ func (d *Datapath) Configure(s Settings) error {
 	return d.putSettings(value)
 }
 
+// adoptSettings reads what is in force. Who held fragments is gone.
+func (d *Datapath) adoptSettings() error {
+	if err := d.HedgewardMaps.Host.Lookup(uint32(0), &d.settings); err != nil {
+		return fmt.Errorf("read the settings: %w", err)
+	}
+	if d.settings.Holder == 0 {
+		return nil
+	}
+	d.settings.Holder = 0
+	return d.putSettings(d.settings)
+}
+
 // putSettings writes what holds for all interfaces.
 func (d *Datapath) putSettings(value bpfobj.HedgewardSettings) error {
 	if err := d.HedgewardMaps.Host.Put(uint32(0), &value); err != nil {

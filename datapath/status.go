@@ -69,7 +69,7 @@ func OpenReadOnly(dir string) (_ *View, err error) {
 	if dir == "" {
 		dir = DefaultDir
 	}
-	if err := checkLayout(dir); err != nil {
+	if _, err := checkLayout(dir); err != nil {
 		return nil, err
 	}
 	v := &View{}

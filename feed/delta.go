@@ -61,6 +61,7 @@ type Interface struct {
 	Internet        bool           // the VPC has an internet gateway: IPv6 addresses are public
 	Public          []Public       // what stands for IPv4 addresses on the internet; none without a gateway
 	VPCPrefixes     []netip.Prefix // what the VPC router can route
+	Subnets         []netip.Prefix // all blocks of all subnets of the VPC, sorted
 	SourceDestCheck bool
 	Tracking        secgroup.Tracking // zero fields: the defaults
 	TrackedFlows    int               // that the instance may have at once, in all its interfaces

@@ -37,6 +37,12 @@ func openLocalHost(in *installation, o upOptions) (*localHost, error) {
 	if h.datapath, err = datapath.Open(datapath.Config{Dir: in.st.pins(), Log: in.log}); err != nil {
 		return nil, err
 	}
+	if !h.datapath.Fresh() {
+		o.packets.Grace = 0 // no flow was lost
+	}
+	if err := h.datapath.Configure(o.packets); err != nil {
+		return nil, errors.Join(err, h.datapath.Close())
+	}
 	h.agent, err = agent.New(agent.Config{
 		Datapath: h.datapath,
 		Driver:   ownInstances{instance.NewNetns(instance.Config{StateDir: in.st.dir, Log: in.log}), in.st},

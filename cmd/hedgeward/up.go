@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"strings"
@@ -19,7 +20,8 @@ import (
 // upOptions are the flags of up.
 type upOptions struct {
 	serving
-	internet string // where gateways lead; "" is nowhere
+	internet string            // where gateways lead; "" is nowhere
+	packets  datapath.Settings // how packets are judged where that is a choice
 }
 
 func upCommand(st *state) *cobra.Command {
@@ -35,6 +37,9 @@ func upCommand(st *state) *cobra.Command {
 		},
 	}
 	o.flags(cmd.Flags())
+	packets := flag.NewFlagSet("", flag.ContinueOnError)
+	o.packets.Flags(packets)
+	cmd.Flags().AddGoFlagSet(packets)
 	cmd.Flags().StringVar(&o.internet, "internet", "",
 		"where internet gateways lead: \"host\", or a network namespace, by its name or path; by default packets for the internet go nowhere (docs/internet.md)")
 	return cmd

@@ -222,11 +222,15 @@ func (h *Host) touched(snap *model.Snapshot, changed map[model.Ref]struct{}, all
 					interfaces.add(id)
 				}
 			}
-		case model.VPCs, model.Subnets:
-			for id, ifc := range h.interfaces {
-				if row := snap.Interfaces.Get(id); ifc.VPC == ref.ID || row != nil && row.Subnet == ref.ID {
-					interfaces.add(id)
-				}
+		case model.VPCs:
+			h.addLocal(ref.ID, interfaces)
+		case model.Subnets: // which addresses of its VPC are nobody's is something else
+			if s := snap.Subnets.Get(ref.ID); s != nil {
+				h.addLocal(s.VPC, interfaces)
+				continue
+			}
+			for id := range h.interfaces { // whose it was is not said
+				interfaces.add(id)
 			}
 		}
 	}
@@ -312,7 +316,7 @@ func (h *Host) iface(snap *model.Snapshot, id string) *feed.Interface {
 	if subnet.IPv6 != nil {
 		add(subnet.IPv6.Prefix, row.IPv6, row.IPv6Prefixes)
 	}
-	out.VPCPrefixes = blocks(vpc)
+	out.VPCPrefixes, out.Subnets = blocks(vpc), subnets(snap, row.VPC)
 	out.Internet, out.Public = public(snap, row)
 	return out
 }

@@ -63,6 +63,18 @@ func blocks(v *secgroup.VPC) []netip.Prefix {
 	return out
 }
 
+// subnets returns the blocks of all subnets of a VPC.
+func subnets(snap *model.Snapshot, vpc string) (out []netip.Prefix) {
+	for s := range snap.Subnets.By(model.ByVPC, vpc) {
+		out = append(out, s.CIDR)
+		if s.IPv6 != nil {
+			out = append(out, s.IPv6.Prefix)
+		}
+	}
+	slices.SortFunc(out, netip.Prefix.Compare)
+	return out
+}
+
 // updateRoutes brings the routes of the host's networks up to date.
 func (h *Host) updateRoutes(snap *model.Snapshot, d *feed.Delta) {
 	want := map[string]*feed.Routes{}
