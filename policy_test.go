@@ -79,6 +79,7 @@ var rooms = map[string]room{
 	"internal/testrand":      {rank: onlyTests, tests: true, own: []string{}, why: "seeds that are printed and can be given"},
 	"oracle":                 {rank: onlyTests + 1, tests: true, own: []string{"flow", "secgroup"}, why: "the specification as slow code: shares nouns with what it judges and nothing else"},
 	"internal/testworld":     {rank: onlyTests + 2, tests: true, why: "random accounts, groups, rules, packets"},
+	"internal/testetcd":      {rank: onlyTests + 2, tests: true, own: []string{}, uses: []string{"go.etcd.io/etcd/server/v3", "go.uber.org/zap"}, why: "etcd clusters for tests"},
 	"internal/testnet":       {rank: onlyTests + 2, tests: true, own: []string{}, uses: []string{"github.com/vishvananda/netlink", "golang.org/x/sys"}, why: "namespaces and links for tests"},
 	"datapath/bpftest":       {rank: onlyTests + 2, tests: true, uses: []string{"github.com/cilium/ebpf", "github.com/gopacket/gopacket", "github.com/vishvananda/netlink", "github.com/vishvananda/netns", "golang.org/x/sys"}, why: "packets built, programs run and timed without a wire"},
 	"internal/conformance":   {rank: onlyTests + 3, tests: true, why: "the cases of the packet specification as rows that any judge plays"},

@@ -314,7 +314,7 @@ func TestOldStoreIsBroughtUpToDate(t *testing.T) {
 			t.Errorf("%s holds the secret in plain", e.Key)
 		}
 	}
-	if _, _, err := serve(t, db, Config{Seal: access.RandomSeal()}).Bootstrap(t.Context()); err == nil || !strings.Contains(err.Error(), "put back the key file") {
+	if _, _, err := serve(t, db, Config{Seal: access.RandomSeal()}).Bootstrap(t.Context()); err == nil || !strings.Contains(err.Error(), "use the key file") {
 		t.Errorf("with another key file: %v", err)
 	}
 	bearer := Bearer{Account: key.Account, User: firstUser}

@@ -125,6 +125,8 @@ func (s *Service) Run(ctx context.Context) error {
 type attempt struct {
 	tx      *model.Tx
 	outcome []error // of each request, if tx is committed
+	guards  []store.Guard
+	writes  []store.Write // none: there is nothing to commit
 }
 
 // commit runs a batch on one transaction and answers every request in it. A batch
@@ -147,100 +149,83 @@ func (s *Service) commit(ctx context.Context, batch []*request) {
 	}
 }
 
-// settle tries until it knows what became of a batch. An attempt whose answer
-// was lost may be in the store, or may yet come: it is looked for before the next
-// one's outcome counts, so that no operation meets its own work and refuses it.
+// settle tries until it knows what became of a batch. When an answer of the store
+// is lost, the very same commit is sent again: whichever arrives first makes the
+// other one conflict, and no operation meets its own work and refuses it.
 func (s *Service) settle(ctx context.Context, batch []*request) ([]error, error) {
-	var doubtful []*attempt
-	defer func() {
-		for _, a := range doubtful {
-			a.tx.Finish()
-		}
-	}()
-	var err error
 	for range retries {
-		a := s.play(batch)
-		err = s.persist(ctx, a.tx)
-		if err != nil && !unwritten(err) {
-			doubtful = append(doubtful, a)
-		} else {
-			a.tx.Finish()
+		a, err := s.play(batch)
+		if err == nil {
+			err = s.submit(ctx, a)
 		}
-		switch {
-		case err == nil:
-			return a.outcome, nil
-		case errors.Is(err, store.ErrTooLarge), errors.Is(err, errUnstorable):
-			return nil, err
-		case errors.Is(err, store.ErrFull):
-			return nil, away(err)
+		a.tx.Finish()
+		if !errors.Is(err, store.ErrConflict) {
+			return a.outcome, err
 		}
-		if behind := s.model.CatchUp(ctx); behind != nil {
-			return nil, away(errors.Join(err, behind))
-		}
-		for _, a := range doubtful {
-			switch a.tx.Fate() {
-			case model.Present:
-				return a.outcome, nil
-			case model.Unknown:
-				return nil, away(err)
-			}
-		}
-		if len(doubtful) > 0 {
-			select {
-			case <-time.After(doubtPause):
-			case <-ctx.Done():
-				return nil, away(err)
-			}
-		}
-	}
-	if len(doubtful) > 0 {
-		return nil, away(err)
 	}
 	return nil, ErrContended
 }
 
 // play runs the operations of a batch on a new transaction.
-func (s *Service) play(batch []*request) *attempt {
-	a := &attempt{tx: s.model.Begin(), outcome: make([]error, len(batch))}
+func (s *Service) play(batch []*request) (a *attempt, err error) {
+	a = &attempt{tx: s.model.Begin(), outcome: make([]error, len(batch))}
 	for i, r := range batch {
 		if a.outcome[i] = context.Cause(r.ctx); a.outcome[i] == nil {
 			a.outcome[i] = a.tx.Nested(r.edit)
 		}
 	}
-	return a
-}
-
-// errUnstorable is a fault of ours.
-var errUnstorable = errors.New("a change cannot be stored")
-
-// unwritten reports whether an error of persist says that nothing was written and
-// nothing will be.
-func unwritten(err error) bool {
-	for _, sure := range []error{store.ErrConflict, store.ErrTooLarge, store.ErrFull, errUnstorable} {
-		if errors.Is(err, sure) {
-			return true
-		}
+	if a.tx.Changed() {
+		a.guards, a.writes, err = a.tx.Commit()
 	}
-	return false
+	return a, err
 }
 
-// persist makes the transaction durable and waits until reads see it.
-func (s *Service) persist(ctx context.Context, tx *model.Tx) error {
-	if !tx.Changed() {
+// submit commits an attempt and waits until reads see it. With ErrConflict it was
+// not made and never will be, and the model has what was made instead.
+func (s *Service) submit(ctx context.Context, a *attempt) error {
+	if len(a.writes) == 0 {
 		return nil
 	}
-	guards, writes, err := tx.Commit()
-	if err != nil {
-		return fmt.Errorf("%w: %w", errUnstorable, err)
+	for lost := false; ; lost = true {
+		err := s.persist(ctx, a)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, store.ErrTooLarge) && !lost:
+			return err
+		case errors.Is(err, store.ErrFull) && !lost:
+			return away(err)
+		}
+		if behind := s.model.CatchUp(ctx); behind != nil {
+			return away(errors.Join(err, behind))
+		}
+		switch fate := a.tx.Fate(); {
+		case fate == model.Present:
+			return nil
+		case errors.Is(err, store.ErrConflict) && (fate == model.Absent || !lost):
+			return err
+		case fate == model.Unknown:
+			return away(err)
+		}
+		select {
+		case <-time.After(doubtPause):
+		case <-ctx.Done():
+			return away(err)
+		}
 	}
+}
+
+// persist makes an attempt durable and waits until the model shows it.
+func (s *Service) persist(ctx context.Context, a *attempt) error {
 	within, cancel := context.WithTimeout(ctx, tryWithin)
 	defer cancel()
-	revision, err := s.store.Commit(within, guards, writes)
-	if err == nil {
-		_, err = s.model.Await(ctx, revision)
+	revision, err := s.commitTo(within, a.guards, a.writes)
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		s.log.Info("committed", "revision", revision, "requests", tx.Requests())
+	if _, err := s.model.Await(ctx, revision); err != nil {
+		return err
 	}
-	return err
+	s.log.Info("committed", "revision", revision, "requests", a.tx.Requests())
+	return nil
 }

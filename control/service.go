@@ -57,6 +57,7 @@ type Config struct {
 // Run runs.
 type Service struct {
 	store     *store.Store
+	commitTo  func(context.Context, []store.Guard, []store.Write) (int64, error) // the store's; tests lose answers
 	model     *model.Model
 	regions   []Region
 	installed Quotas // of scopes that have no others
@@ -79,7 +80,7 @@ type Service struct {
 // New returns a Service on a model and the store that it follows.
 func New(s *store.Store, m *model.Model, cfg Config) *Service {
 	svc := &Service{
-		store: s, model: m, regions: cfg.Regions, installed: cfg.Quotas.withDefaults(), host: cfg.Host, images: cfg.Images,
+		store: s, commitTo: s.Commit, model: m, regions: cfg.Regions, installed: cfg.Quotas.withDefaults(), host: cfg.Host, images: cfg.Images,
 		seal: cfg.Seal, log: cfg.Log, queue: make(chan *request, queued),
 		stopped: make(chan struct{}),
 	}

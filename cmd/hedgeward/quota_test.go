@@ -45,7 +45,10 @@ func TestQuotasOverTheSocket(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	served := make(chan struct{})
-	go func() { defer close(served); serveSocket(ctx, l, &oneQuota{value: 5}, func(context.Context) error { return nil }) }()
+	go func() {
+		defer close(served)
+		serveSocket(ctx, l, &oneQuota{value: 5}, func(context.Context) error { return nil })
+	}()
 	t.Cleanup(func() { cancel(); <-served })
 
 	at := quotaTarget{account: "111122223333", region: "us-east-1"}

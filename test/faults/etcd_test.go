@@ -4,15 +4,9 @@ package faults
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -23,6 +17,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
+
+	"github.com/hedgeward/hedgeward/internal/testetcd"
 )
 
 // cluster is an etcd cluster of three members with TLS on every connection.
@@ -41,7 +37,7 @@ func newCluster(t testing.TB, w *wire, quota int64) *cluster {
 		c.members = append(c.members, m)
 		addresses = append(addresses, net.ParseIP(m.address))
 	}
-	if err := writeCerts(c.certs, addresses); err != nil {
+	if err := testetcd.WriteCerts(c.certs, addresses...); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error, len(c.members))
@@ -115,48 +111,6 @@ func (c *cluster) leader(ctx context.Context, client *clientv3.Client) *node {
 		cancel()
 		if err == nil && status.Leader == status.Header.MemberId {
 			return m
-		}
-	}
-	return nil
-}
-
-// writeCerts writes a CA and one certificate for every address.
-func writeCerts(dir string, addresses []net.IP) error {
-	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	now := time.Now()
-	ca := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "faults"}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
-	if err != nil {
-		return err
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	leaf := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "member"}, NotBefore: ca.NotBefore, NotAfter: ca.NotAfter, IPAddresses: addresses,
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	leafDER, err := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, caKey)
-	if err != nil {
-		return err
-	}
-	keyDER, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
-		return err
-	}
-	for _, file := range []struct {
-		name, kind string
-		der        []byte
-	}{{"ca.pem", "CERTIFICATE", caDER}, {"member.pem", "CERTIFICATE", leafDER}, {"member-key.pem", "EC PRIVATE KEY", keyDER}} {
-		if err := os.WriteFile(filepath.Join(dir, file.name), pem.EncodeToMemory(&pem.Block{Type: file.kind, Bytes: file.der}), 0o600); err != nil {
-			return err
 		}
 	}
 	return nil
