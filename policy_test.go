@@ -48,11 +48,13 @@ var rooms = map[string]room{
 
 	"datapath/internal/bpfobj": {rank: 5, own: []string{}, uses: []string{"github.com/cilium/ebpf"}, why: "generated: objects and their Go layouts"},
 
-	"control":     {rank: 40, why: "the operations as transactions; typed values in and out, no XML and no HTTP"},
-	"feed":        {rank: 25, own: []string{"flow", "policy", "secgroup"}, why: "what one host is told: words that server and agent share; neither model nor kernel"},
-	"feed/teller": {rank: 40, own: []string{"feed", "flow", "model", "policy", "secgroup"}, why: "what each host needs, as snapshot and deltas"},
-	"why":         {rank: 50, own: []string{"feed", "feed/teller", "flow", "model", "policy", "secgroup"}, why: "answers from a snapshot with the matcher of the compiled tables"},
-	"agent":       {rank: 50, own: []string{"datapath", "feed", "flow", "instance", "internal/clock", "policy", "secgroup"}, why: "brings one host into line with its feed; links neither store nor model"},
+	"control":         {rank: 40, why: "the operations as transactions; typed values in and out, no XML and no HTTP"},
+	"feed":            {rank: 25, own: []string{"flow", "policy", "secgroup"}, why: "what one host is told: words that server and agent share; neither model nor kernel"},
+	"feed/teller":     {rank: 40, own: []string{"feed", "flow", "model", "policy", "secgroup"}, why: "what each host needs, as snapshot and deltas"},
+	"stream":          {rank: 30, own: []string{"feed", "flow", "internal/clock", "policy", "secgroup", "stream/streampb"}, uses: []string{"connectrpc.com/connect", "google.golang.org/protobuf"}, why: "carries the feed to hosts and acknowledgements back; both sides, so it links neither model nor kernel"},
+	"stream/streampb": {rank: 5, own: []string{}, uses: []string{"google.golang.org/protobuf"}, why: "generated: messages between hosts and servers"},
+	"why":             {rank: 50, own: []string{"feed", "feed/teller", "flow", "model", "policy", "secgroup"}, why: "answers from a snapshot with the matcher of the compiled tables"},
+	"agent":           {rank: 50, own: []string{"datapath", "feed", "flow", "instance", "internal/clock", "policy", "secgroup"}, why: "brings one host into line with its feed; links neither store nor model"},
 
 	"metrics": {rank: 55, own: []string{"agent", "datapath", "flow"}, uses: []string{"github.com/prometheus/client_golang"}, why: "what Prometheus is shown; reads, changes nothing"},
 
@@ -101,16 +103,18 @@ var bans = []struct {
 	except        []string
 }{
 	{"encoding/xml", "XML exists only at the API's edge", []string{"awsapi/"}},
-	{"net/http", "HTTP exists only at the API's edge and in its clients", []string{"awsapi", "awsapi/", "cmd/hedgeward", "join", "metrics", "test/bench"}},
+	{"net/http", "HTTP exists only at the API's edge and in its clients", []string{"awsapi", "awsapi/", "cmd/hedgeward", "join", "metrics", "stream", "test/bench"}},
 	{"log", "logs go through a *slog.Logger that is passed in; a generator may say why it stopped", []string{"internal/gen/"}},
 	{"math/rand", "math/rand/v2 has no global seed to forget; identifiers use crypto/rand", nil},
-	{"unsafe", "layouts are encoded, not overlaid; only the kernel's side needs addresses", []string{"datapath", "datapath/", "instance"}},
+	{"unsafe", "layouts are encoded, not overlaid; only the kernel's side needs addresses", []string{"datapath", "datapath/", "instance", "stream/streampb"}},
 	{"C", "building needs only Go", nil},
 }
 
 // modules lists every module that this one asks for by name, with the reason. A
 // module without an importer, or an importer without a reason, fails.
 var modules = map[string]string{
+	"connectrpc.com/connect":                         "streams between hosts and servers over the standard library's HTTP/2; little more than that",
+	"google.golang.org/protobuf":                     "messages between hosts and servers; etcd brings it anyway",
 	"github.com/anishathalye/porcupine":              "searches for an order of calls that explains their answers, in tests",
 	"github.com/aws/aws-sdk-go-v2":                   "the SigV4 signer to verify against; clients in demo and tests",
 	"github.com/aws/aws-sdk-go-v2/config":            "reads AWS profiles as every client does",
@@ -145,6 +149,7 @@ var generated = map[string]string{
 	"datapath/internal/bpfobj":        "bpf2go, from datapath/bpf",
 	"awsapi/ec2/ec2types":             "internal/gen/apigen",
 	"awsapi/sts/ststypes":             "internal/gen/apigen",
+	"stream/streampb":                 "protoc-gen-go, from stream.proto",
 	"awsapi/appstream/appstreamtypes": "internal/gen/apigen",
 }
 

@@ -280,6 +280,26 @@ func TestSubscriptionsCoalesce(t *testing.T) {
 	}
 }
 
+// TestASubscriptionNobodyReadsStaysSmall: rows come and go; a reader that has
+// stopped is told to look at everything.
+func TestASubscriptionNobodyReadsStaysSmall(t *testing.T) {
+	_, m := start(t)
+	sub := m.Subscribe()
+	defer sub.Close()
+	if _, _, _, err := sub.Next(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i := range maxPending + 100 {
+		sub.add([]Ref{{Kind: Groups, ID: fmt.Sprint("sg-", i)}})
+		if len(sub.pending) > maxPending {
+			t.Fatalf("%d names are held", len(sub.pending))
+		}
+	}
+	if _, changed, all, err := sub.Next(t.Context()); err != nil || !all || len(changed) != 0 {
+		t.Errorf("told of %d rows, all %v, %v", len(changed), all, err)
+	}
+}
+
 func TestANewerStoreIsRefused(t *testing.T) {
 	s, _ := start(t)
 	if _, err := s.Commit(t.Context(), nil, []store.Write{{Key: schemaKey, Value: []byte("2")}}); err != nil {

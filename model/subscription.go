@@ -5,14 +5,18 @@ package model
 import "context"
 
 // Subscription tells one reader which rows changed. Changes that the reader has
-// not fetched coalesce: it holds each row's name at most once, so a slow reader
-// costs memory for the rows that exist and no more.
+// not fetched coalesce: it holds each row's name at most once, and when it would
+// hold more than maxPending of them, it forgets which and says that anything may
+// have changed. So a reader that has stopped costs no more memory with time.
 type Subscription struct {
 	model   *Model
 	wake    chan struct{} // capacity 1; a full one already says what there is to say
 	pending map[Ref]struct{}
 	all     bool // anything may have changed
 }
+
+// maxPending is how many names a subscription holds for its reader.
+const maxPending = 1 << 16
 
 // Subscribe returns a subscription whose first Next reports that anything may
 // have changed. Close it.
@@ -31,7 +35,13 @@ func (s *Subscription) add(changed []Ref) {
 		s.all = true
 	}
 	for _, ref := range changed {
+		if s.all {
+			break
+		}
 		s.pending[ref] = struct{}{}
+		if len(s.pending) > maxPending {
+			s.pending, s.all = map[Ref]struct{}{}, true
+		}
 	}
 	select {
 	case s.wake <- struct{}{}:

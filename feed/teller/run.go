@@ -14,17 +14,13 @@ import (
 // from the newest snapshot after it returns, so a slow host is told less often,
 // not later and later.
 func Run(ctx context.Context, m *model.Model, host string, apply func(*feed.Delta)) error {
-	sub := m.Subscribe()
-	defer sub.Close()
-	h := NewHost(host)
+	t := Tell(m, host)
+	defer t.Close()
 	for {
-		snap, changed, all, err := sub.Next(ctx)
+		d, err := t.Next(ctx)
 		if err != nil {
 			return err
 		}
-		apply(h.Update(snap, changed, all))
-		for h.Pending() {
-			apply(h.Update(snap, nil, false))
-		}
+		apply(d)
 	}
 }

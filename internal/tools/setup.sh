@@ -9,6 +9,7 @@ set -euo pipefail
 needs='
 clang-14         clang-14    compiles the BPF objects; this version, because objects are compared byte for byte
 llvm-strip-14    llvm-14     bpf2go removes DWARF with it; llvm-objdump shows what differs
+protoc           protobuf-compiler generates the messages between hosts and servers
 gcc              gcc         the race detector is linked with it
 ip               iproute2    tests look at links, routes and namespaces from outside
 nft              nftables    the benchmarks compare with it, and a test runs them in short

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stream
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/hedgeward/hedgeward/feed"
+	"github.com/hedgeward/hedgeward/internal/clock"
+	"github.com/hedgeward/hedgeward/secgroup"
+	pb "github.com/hedgeward/hedgeward/stream/streampb"
+)
+
+// Agent does what a host is told (package agent).
+type Agent interface {
+	// Apply returns when the kernel judges by the delta.
+	Apply(*feed.Delta)
+	// Behind returns the interfaces that are judged by an older revision than
+	// the last delta's, 0 for those that nothing judges yet, and a channel that
+	// is closed when that may have changed.
+	Behind() (map[string]int64, <-chan struct{})
+}
+
+// ClientConfig is what a client works with. Fields without a default must be set.
+type ClientConfig struct {
+	Host    string
+	Servers func() []string // addresses, host:port; asked before every attempt
+	// Dial opens a TLS connection that proves who the host is and has made sure
+	// of the server; it must have agreed on HTTP/2.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	File string // keeps what was told; empty: nothing is kept
+	Log  *slog.Logger
+
+	Version  string        // for people
+	Clock    clock.Clock   // of the pauses between attempts; the machine's
+	Pause    time.Duration // after a first failure at most; it doubles up to MaxPause; 100ms
+	MaxPause time.Duration // 10s
+	Silent   time.Duration // after so long the server is asked whether it lives; 10s
+	Answer   time.Duration // how long it may take to say so; 5s
+}
+
+// Client follows the servers on one host.
+type Client struct {
+	cfg  ClientConfig
+	http *http.Transport
+
+	// Of Load and Run, which have one caller.
+	held    feed.State
+	epoch   string
+	journal journal
+
+	mu     sync.Mutex
+	server string // connected to; empty: to none
+	status Status
+}
+
+// Status is how a client is doing. Its form is part of what `hedgeward-agent
+// status` prints.
+type Status struct {
+	Server   string    `json:"server,omitempty"` // empty: connected to none
+	Since    time.Time `json:"since"`            // of being connected, or not
+	Revision int64     `json:"revision"`         // of what the host was told; 0: nothing
+	Kept     bool      `json:"kept"`             // on disk, so that the host can start without a server
+	Error    string    `json:"error,omitempty"`  // why it is not connected
+}
+
+// NewClient returns a client that follows nobody yet.
+func NewClient(cfg ClientConfig) *Client {
+	set := func(d *time.Duration, to time.Duration) {
+		if *d == 0 {
+			*d = to
+		}
+	}
+	set(&cfg.Pause, 100*time.Millisecond)
+	set(&cfg.MaxPause, 10*time.Second)
+	set(&cfg.Silent, 10*time.Second)
+	set(&cfg.Answer, 5*time.Second)
+	if cfg.Clock == nil {
+		cfg.Clock = clock.Real{}
+	}
+	var only http.Protocols
+	only.SetHTTP2(true)
+	c := &Client{cfg: cfg, journal: journal{path: cfg.File, host: cfg.Host}}
+	c.http = &http.Transport{
+		Protocols: &only, DialTLSContext: c.dial, HTTP2: Alive(cfg.Silent, cfg.Answer),
+		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13}, DisableCompression: true,
+		IdleConnTimeout: time.Minute,
+	}
+	c.status.Since = cfg.Clock.Now()
+	return c
+}
+
+// dial gives up on a server that accepts a connection and says nothing.
+func (c *Client) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.Silent, errSilent)
+	defer cancel()
+	return c.cfg.Dial(ctx, network, address)
+}
+
+// errSilent reports that a server does not answer.
+var errSilent = errors.New("the server does not answer")
+
+// Load has the agent do what was kept on disk, so that a host starts without a
+// server. Without anything kept it does nothing: what an earlier agent left in
+// force stays. It reports whether there was something.
+//
+// What cannot be believed is moved aside and is no error: the host goes on as if
+// nothing had been kept. An error says that what is kept cannot be read, or is
+// another host's.
+func (c *Client) Load(a Agent) (bool, error) {
+	held, epoch, err := c.journal.load()
+	if errors.Is(err, errCorrupt) {
+		c.cfg.Log.Error("what was kept cannot be believed; what is in force stays until a server is reached", "error", err)
+		return false, nil
+	}
+	if err != nil || held.Revision == 0 {
+		return false, err
+	}
+	c.held, c.epoch = *held, epoch
+	a.Apply(held.Delta())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.status.Revision, c.status.Kept = held.Revision, true
+	c.cfg.Log.Info("started from what was kept", "revision", held.Revision, "objects", held.Len())
+	return true, nil
+}
+
+// Run follows one server after the other until ctx ends, and returns its cause.
+func (c *Client) Run(ctx context.Context, a Agent) error {
+	defer c.http.CloseIdleConnections()
+	defer c.journal.drop()
+	pause := c.cfg.Pause
+	for at := rand.Int(); ; at++ { // so that the hosts do not all begin with the same server
+		servers := c.cfg.Servers()
+		err := errors.New("no server is known: join this host again")
+		if len(servers) > 0 {
+			server := servers[at%len(servers)]
+			var followed bool
+			if followed, err = c.follow(ctx, a, server); followed {
+				pause = c.cfg.Pause
+			}
+			err = fmt.Errorf("server %s: %w", server, err)
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		c.disconnected(err)
+		// Full jitter: hosts that lost one server together do not come together.
+		select {
+		case <-c.cfg.Clock.After(rand.N(pause)):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		pause = min(2*pause, c.cfg.MaxPause)
+	}
+}
+
+func (c *Client) connected(server string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.server = server
+	c.status.Server, c.status.Since, c.status.Error = server, c.cfg.Clock.Now(), ""
+	c.cfg.Log.Info("following", "server", server)
+}
+
+func (c *Client) disconnected(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.status.Server != "" {
+		c.status.Since = c.cfg.Clock.Now()
+	}
+	if text := err.Error(); text != c.status.Error {
+		c.cfg.Log.Warn("not connected; what is in force stays", "error", err)
+		c.status.Error = text
+	}
+	c.server, c.status.Server = "", ""
+}
+
+// Status says how the client is doing.
+func (c *Client) Status() Status {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.status
+}
+
+// errAlone reports that no server is connected.
+var errAlone = errors.New("no server is connected")
+
+// Report tells the server what became of an instance; detail says why.
+func (c *Client) Report(ctx context.Context, instance string, observed secgroup.InstanceState, detail string) error {
+	c.mu.Lock()
+	server := c.server
+	c.mu.Unlock()
+	if server == "" {
+		return fmt.Errorf("report %s: %w", instance, errAlone)
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Silent+c.cfg.Answer)
+	defer cancel()
+	m := &pb.Report{Instance: instance, Observed: string(observed), Detail: detail[:min(len(detail), maxDetail)]}
+	_, err := connect.NewClient[pb.Report, pb.Reported](c.client(), "https://"+server+reportPath, c.options()...).CallUnary(ctx, connect.NewRequest(m))
+	if err != nil {
+		return fmt.Errorf("report %s: %w", instance, err)
+	}
+	return nil
+}
+
+func (c *Client) client() *http.Client { return &http.Client{Transport: c.http} }
+
+func (c *Client) options() []connect.ClientOption {
+	return []connect.ClientOption{connect.WithReadMaxBytes(maxToHost), connect.WithAcceptCompression("gzip", nil, nil)}
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/hedgeward/hedgeward/feed"
+	pb "github.com/hedgeward/hedgeward/stream/streampb"
+)
+
+// enter makes a stream its host's. An older one of the same host ends: it is most
+// often what a broken link left behind.
+func (s *Server) enter(c *conn, hello *pb.Hello) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining {
+		return connect.NewError(connect.CodeUnavailable, errDraining)
+	}
+	h := s.hosts[c.host]
+	if h == nil {
+		h = &host{}
+		s.hosts[c.host] = h
+	}
+	if h.conn != nil {
+		s.cfg.Refused(RefusedSuperseded)
+		s.cfg.Log.Warn("a host has come back on another stream", "host", c.host, "was", h.Address, "now", c.peer)
+		h.conn.cancel(connect.NewError(connect.CodeAborted, fmt.Errorf("host %s has come back on another stream", c.host)))
+	}
+	h.conn = c
+	h.Peer = Peer{Host: c.host, Connected: true, Since: time.Now(), Address: c.peer, Version: hello.GetVersion(), Enforced: h.Enforced}
+	s.cfg.Log.Info("host connected", "host", c.host, "peer", c.peer, "version", hello.GetVersion(), "revision", hello.GetRevision())
+	s.move()
+	return nil
+}
+
+// leave notes that a stream has ended.
+func (s *Server) leave(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.hosts[c.host]
+	if h == nil || h.conn != c {
+		return
+	}
+	h.conn, h.Connected, h.Since = nil, false, time.Now()
+	s.cfg.Log.Info("host disconnected", "host", c.host, "peer", c.peer)
+	s.move()
+}
+
+// own takes down which interfaces are the host's.
+func (c *conn) own(d *feed.Delta) {
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	for id, i := range d.Interfaces {
+		if i != nil {
+			c.progress.mine[id] = struct{}{}
+		} else {
+			delete(c.progress.mine, id)
+		}
+	}
+}
+
+// note takes down that all up to a revision is told. sent says that the host has
+// to acknowledge it.
+func (c *conn) note(revision int64, sent bool) {
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	c.progress.tell(revision, sent)
+	c.publish()
+}
+
+// ack takes an acknowledgement.
+func (c *conn) ack(m *pb.Ack) error {
+	if m == nil {
+		return errors.New("neither hello nor acknowledgement")
+	}
+	if len(m.GetBehind()) > maxBehind {
+		return fmt.Errorf("%d interfaces are behind", len(m.GetBehind()))
+	}
+	behind := make(map[string]int64, len(m.GetBehind()))
+	for _, b := range m.GetBehind() {
+		if err := checkName(b.GetInterface()); err != nil {
+			return err
+		}
+		behind[b.GetInterface()] = b.GetRevision()
+	}
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	if n := m.GetDeltas(); n < c.progress.acked || n > c.progress.sent {
+		return fmt.Errorf("delta %d of %d is acknowledged after %d", n, c.progress.sent, c.progress.acked)
+	}
+	c.progress.acked, c.progress.behind = m.GetDeltas(), behind
+	c.publish()
+	select {
+	case c.acked <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// publish makes the stream's progress that of its host. What the host says of
+// interfaces that are not its own is nobody's business. The caller holds the
+// server's lock.
+func (c *conn) publish() {
+	h := c.server.hosts[c.host]
+	if h == nil || h.conn != c {
+		return
+	}
+	h.Told = c.progress.told
+	if c.progress.acked == 0 {
+		return // what it had in force when it came stays in force
+	}
+	h.Revision, h.Behind = c.progress.enforced(), map[string]int64{}
+	for id, revision := range c.progress.behind {
+		if _, its := c.progress.mine[id]; its {
+			h.Behind[id] = min(revision, h.Revision)
+		}
+	}
+	c.server.move()
+}
