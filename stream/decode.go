@@ -195,7 +195,7 @@ func getInterface(d *feed.Delta, m *pb.Interface) error {
 		ID: id, VPC: r.name(m.GetVpc()), Network: r.name(m.GetNetwork()), Instance: r.maybe(m.GetInstance()),
 		Device: r.maybe(m.GetDevice()), Own: m.GetOwn(), Releasing: m.GetReleasing(),
 		DeviceIndex: r.upTo(m.GetDeviceIndex(), maxInt), MAC: r.name(m.GetMac()),
-		Addresses: r.prefixes(m.GetAddresses()), Prefixes: r.prefixes(m.GetPrefixes()), VPCPrefixes: r.prefixes(m.GetVpcPrefixes()),
+		Addresses: r.prefixes(m.GetAddresses()), Prefixes: r.prefixes(m.GetPrefixes()), VPCPrefixes: r.prefixes(m.GetVpcPrefixes()), Subnets: r.prefixes(m.GetSubnets()),
 		VNI: m.GetVni(), TrackedFlows: r.upTo(m.GetTrackedFlows(), maxInt),
 		Internet: m.GetInternet(), SourceDestCheck: m.GetSourceDestCheck(), Groups: r.listed(m.GetGroups()),
 		Tracking: secgroup.Tracking{

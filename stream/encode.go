@@ -113,6 +113,7 @@ func putInterface(d *pb.Delta, _ *namer, id string, i *feed.Interface) proto.Mes
 	}
 	out.Vpc, out.Network, out.Instance, out.DeviceIndex, out.Mac = i.VPC, i.Network, i.Instance, uint32(i.DeviceIndex), i.MAC
 	out.Addresses, out.Prefixes, out.VpcPrefixes = prefixes(i.Addresses), prefixes(i.Prefixes), prefixes(i.VPCPrefixes)
+	out.Subnets = prefixes(i.Subnets)
 	for _, a := range i.Gateways {
 		out.Gateways = append(out.Gateways, a.AsSlice())
 	}

@@ -877,6 +877,7 @@ type Interface struct {
 	Device          string                 `protobuf:"bytes,19,opt,name=device,proto3" json:"device,omitempty"`
 	Own             bool                   `protobuf:"varint,20,opt,name=own,proto3" json:"own,omitempty"`
 	Releasing       bool                   `protobuf:"varint,21,opt,name=releasing,proto3" json:"releasing,omitempty"`
+	Subnets         [][]byte               `protobuf:"bytes,22,rep,name=subnets,proto3" json:"subnets,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -1056,6 +1057,13 @@ func (x *Interface) GetReleasing() bool {
 		return x.Releasing
 	}
 	return false
+}
+
+func (x *Interface) GetSubnets() [][]byte {
+	if x != nil {
+		return x.Subnets
+	}
+	return nil
 }
 
 type Public struct {
@@ -1825,7 +1833,7 @@ const file_stream_proto_rawDesc = "" +
 	"first_boot\x18\x06 \x01(\bR\tfirstBoot\x12\x18\n" +
 	"\areboots\x18\a \x01(\rR\areboots\x12\x18\n" +
 	"\astreams\x18\b \x01(\fR\astreams\x12\x18\n" +
-	"\agateway\x18\t \x01(\bR\agateway\"\xf4\x04\n" +
+	"\agateway\x18\t \x01(\bR\agateway\"\x8e\x05\n" +
 	"\tInterface\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04gone\x18\x02 \x01(\bR\x04gone\x12\x10\n" +
@@ -1848,7 +1856,8 @@ const file_stream_proto_rawDesc = "" +
 	"\rtracked_flows\x18\x12 \x01(\rR\ftrackedFlows\x12\x16\n" +
 	"\x06device\x18\x13 \x01(\tR\x06device\x12\x10\n" +
 	"\x03own\x18\x14 \x01(\bR\x03own\x12\x1c\n" +
-	"\treleasing\x18\x15 \x01(\bR\treleasing\":\n" +
+	"\treleasing\x18\x15 \x01(\bR\treleasing\x12\x18\n" +
+	"\asubnets\x18\x16 \x03(\fR\asubnets\":\n" +
 	"\x06Public\x12\x16\n" +
 	"\x06public\x18\x01 \x01(\fR\x06public\x12\x18\n" +
 	"\aprivate\x18\x02 \x01(\fR\aprivate\"d\n" +
