@@ -23,6 +23,14 @@ type Address struct {
 	Interface string   // id, if attached on this host; "" if not
 	Groups    []string // ids; order and repetition do not matter
 
+	// Host is where the host is reached on which an interface has the address, if
+	// that is another one: packets go there, and are taken from nowhere else. VNI is
+	// the number of that interface's VPC between hosts. Unrouted: it may send to the
+	// network, which knows no way to it.
+	Host     netip.Addr
+	VNI      uint32
+	Unrouted bool
+
 	// Turning is set while policies are about to change with the groups: the
 	// policies that are there now go on seeing the groups that the address has
 	// now, and those that are added later see Groups, so that an interface's
@@ -150,11 +158,34 @@ func (d *Datapath) putAddress(a Address) error {
 		return err
 	}
 	p := place{vpc, a.Addr, a.Bits}
+	// Whose the address is and where from its packets come are two writes: between
+	// them they come from nowhere.
+	where := a.remote()
+	if err := d.leaveRemote(p, where); err != nil {
+		return err
+	}
+	if a.Unrouted {
+		if old := d.addresses[p]; old != nil && old.named {
+			if err := d.unname(p, old); err != nil {
+				return err
+			}
+		}
+		return d.putRemote(p, where)
+	}
+	if err := d.putOwner(p, a); err != nil {
+		return err
+	}
+	return d.putRemote(p, where)
+}
+
+// putOwner brings the groups of an address into force, and whose it is here.
+func (d *Datapath) putOwner(p place, a Address) error {
 	old := d.addresses[p]
 	next := addressState{named: true}
 	if old.isOf(p) {
 		next.slot, next.local = old.slot, old.local
 	}
+	var err error
 	if a.Interface != "" {
 		s := d.slots[a.Interface]
 		if s == nil {
@@ -258,19 +289,28 @@ func (d *Datapath) forget(vpc string, addr netip.Addr, bits int) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	p := place{d.names.byName[vpcName+vpc], addr, bits}
-	a := d.addresses[p]
-	if a == nil || !a.named {
+	a, there := d.addresses[p], d.remotes[p] != remote{}
+	if !there && (a == nil || !a.named) {
 		return fmt.Errorf("delete address %s of %s: %w", p, vpc, ErrNotFound)
 	}
+	err := d.leaveRemote(p, remote{})
+	if err == nil && a != nil && a.named {
+		err = d.unname(p, a)
+	}
+	if err != nil {
+		return fmt.Errorf("delete address %s of %s: %w", p, vpc, err)
+	}
+	return nil
+}
+
+// unname takes back what PutAddress said of an address's owner.
+func (d *Datapath) unname(p place, a *addressState) error {
 	next := *a
 	next.class, next.named = nil, false
 	if !a.isOf(p) {
 		next.slot, next.local = nil, 0
 	}
-	if err := d.settle(p, next); err != nil {
-		return fmt.Errorf("delete address %s of %s: %w", p, vpc, err)
-	}
-	return nil
+	return d.settle(p, next)
 }
 
 // settle writes or deletes an entry, whichever is left of it.

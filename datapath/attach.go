@@ -46,6 +46,8 @@ func (d *Datapath) program(h hook) *ebpf.Program {
 		return d.progs.FromInstance
 	case bpfobj.HedgewardProgFromInternet:
 		return d.progs.FromInternet
+	case bpfobj.HedgewardProgFromOverlay:
+		return d.progs.FromOverlay
 	}
 	return d.progs.ToInstance
 }

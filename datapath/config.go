@@ -36,6 +36,7 @@ type Config struct {
 	MaxTransitFlows int // 65536, flows that an interface forwards for others
 	MaxDatagrams    int // 4096 of which fragments are judged at once, 1.2 kB each
 	MaxAddresses    int // 262144
+	MaxRemotes      int // 262144 addresses on other hosts
 	MaxPublic       int // 32768 public addresses and prefixes
 	MaxWays         int // 65536 routes, over all networks that one leads to the internet from
 	MaxPrefixes     int // 262144, over all policies
@@ -67,6 +68,7 @@ func (c Config) withDefaults() Config {
 	set(&c.MaxTransitFlows, 64<<10)
 	set(&c.MaxDatagrams, 4096)
 	set(&c.MaxAddresses, 256<<10)
+	set(&c.MaxRemotes, 256<<10)
 	set(&c.MaxPublic, 32<<10)
 	set(&c.MaxWays, 64<<10)
 	set(&c.MaxPrefixes, 256<<10)

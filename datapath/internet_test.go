@@ -66,11 +66,13 @@ func sound(t *testing.T, what string, frame []byte, src, dst string) {
 // checked fails the test unless every checksum of a packet is right.
 func checked(t *testing.T, what string, p gopacket.Packet) {
 	t.Helper()
-	if l4, ok := p.TransportLayer().(interface {
-		SetNetworkLayerForChecksum(gopacket.NetworkLayer) error
-	}); ok {
-		if err := l4.SetNetworkLayerForChecksum(p.NetworkLayer()); err != nil {
-			t.Errorf("%s: %v", what, err)
+	for _, l := range p.Layers() {
+		if l4, ok := l.(interface {
+			SetNetworkLayerForChecksum(gopacket.NetworkLayer) error
+		}); ok {
+			if err := l4.SetNetworkLayerForChecksum(p.NetworkLayer()); err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
 		}
 	}
 	if err, mismatches := p.VerifyChecksums(); err != nil || len(mismatches) != 0 {

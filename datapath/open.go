@@ -36,6 +36,8 @@ type Datapath struct {
 	prefixes  map[uint32]int    // delegated ones, by network
 	publics   map[place]*slot   // public addresses, in network 0
 	ways      map[uint32]routes // to the internet and where it ends, by network
+	remotes   map[place]remote  // addresses on other hosts
+	vnis      map[uint32]uint32 // networks by number between hosts
 	classes   map[string]*class // by their groups, see classKey
 	classIDs  map[uint16]*class
 	policies  map[PolicyID]*installed
@@ -120,6 +122,10 @@ func (d *Datapath) load() error {
 		bpfobj.HedgewardMapPublished:    c.MaxPublic,
 		bpfobj.HedgewardMapWays:         c.MaxWays,
 		bpfobj.HedgewardMapUplink:       1,
+		bpfobj.HedgewardMapOverlay:      1,
+		bpfobj.HedgewardMapRemotes:      c.MaxRemotes,
+		bpfobj.HedgewardMapVnis:         c.MaxRemotes,
+		bpfobj.HedgewardMapStrays:       int(bpfobj.HedgewardStrayNUM_STRAYS),
 		bpfobj.HedgewardMapFlows:        c.MaxFlows,
 		bpfobj.HedgewardMapPairs:        c.MaxPairs,
 		bpfobj.HedgewardMapFlowsTransit: c.MaxTransitFlows,

@@ -3,8 +3,10 @@
 package datapath
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
 
 	"github.com/cilium/ebpf"
 
@@ -25,11 +27,18 @@ type ProgramRun struct {
 
 	Redirect int    // ifindex of the device whose peer gets the frame; 0: nobody
 	Frame    []byte // as it left the program
+
+	// To another host: the last four bytes of its address, and the number of the VPC.
+	Host [4]byte
+	VNI  uint32
 }
 
 // skbuff is struct __sk_buff of the kernel's linux/bpf.h.
 type skbuff struct {
-	_           [9]uint32
+	_           [2]uint32
+	Mark        uint32
+	_           [5]uint32
+	Priority    uint32
 	_           uint32
 	Ifindex     uint32
 	_           uint32
@@ -79,12 +88,28 @@ func (d *Datapath) RunFromInternet(frame []byte) (ProgramRun, error) {
 	return runFrame(d.progs.FromInternet, 1, frame, 1, 0)
 }
 
+// RunFromOverlay is RunProgram for a frame that another host sends, under the number
+// of a VPC. Of the host's address the last four bytes are looked at; the others are
+// this host's.
+func (d *Datapath) RunFromOverlay(frame []byte, host netip.Addr, vni uint32) (ProgramRun, error) {
+	if !d.cfg.Testing {
+		return ProgramRun{}, errors.New("run a program: the datapath was not opened for testing")
+	}
+	b := host.AsSlice()
+	in := skbuff{Ifindex: 1, Mark: binary.NativeEndian.Uint32(b[len(b)-4:]), Priority: vni}
+	return runWith(d.progs.FromOverlay, in, frame)
+}
+
 func runFrame(prog *ebpf.Program, ifindex int, frame []byte, segments int, via Via) (ProgramRun, error) {
 	in := skbuff{Ifindex: uint32(ifindex)}
 	in.CB[3] = uint32(via)
 	if segments > 1 {
 		in.GSOSegments, in.GSOSize = uint32(segments), 1448
 	}
+	return runWith(prog, in, frame)
+}
+
+func runWith(prog *ebpf.Program, in skbuff, frame []byte) (ProgramRun, error) {
 	var ctx skbuff
 	out := make([]byte, len(frame)+256)
 	opts := &ebpf.RunOptions{Data: frame, DataOut: out, Context: &in, ContextOut: &ctx}
@@ -102,6 +127,8 @@ func runFrame(prog *ebpf.Program, ifindex int, frame []byte, segments int, via V
 	if ret == redirect {
 		r.Redirect = int(ctx.CB[2])
 	}
+	binary.NativeEndian.PutUint32(r.Host[:], ctx.Mark)
+	r.VNI = ctx.Priority
 	return r, nil
 }
 

@@ -52,6 +52,7 @@ const (
 	ReasonNoRoute        // egress admits it, but the fabric knows nobody at the destination
 	// It is for the internet, and its source is not known there (1.11).
 	ReasonNoPublicAddress
+	ReasonTooBig // longer than the network between hosts takes; its sender is told (1.12)
 
 	NumReasons // keep last: sizes counters
 )
@@ -93,6 +94,7 @@ var reasonNames = [NumReasons]string{
 	ReasonNoRoute:        "no_route",
 
 	ReasonNoPublicAddress: "no_public_address",
+	ReasonTooBig:          "too_big",
 }
 
 func (r Reason) String() string {

@@ -21,6 +21,7 @@
 #include "judge.h"
 #include "outcome.h"
 #include "internet.h"
+#include "overlay.h"
 #include "pieces.h"
 #include "sweep.h"
 #include "walk.h"
@@ -30,6 +31,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* Types that only user space uses, so that Go gets them too. */
 const enum reason *unused_reason __attribute__((unused));
 const enum state *unused_state __attribute__((unused));
+const enum stray *unused_stray __attribute__((unused));
 const struct fragment_event *unused_event __attribute__((unused));
 
 /* From the instance. A plain packet of a flow that both ends know is judged here,
@@ -173,6 +175,51 @@ int from_internet(struct __sk_buff *skb)
 	local_end(&in, public->local);
 	in.allowance = me->allowance;
 	reason = arrive(skb, me, &p, public);
+	if (!reason && p.fragment)
+		return place(&p, &in) ? fragment_lands(skb, slot) : TC_ACT_SHOT;
+	if (!reason) {
+		if (p.class != CLASS_MESSAGE)
+			flow = find_flow(&p, &in);
+		reason = forget(judge(me, &p, &in, flow));
+		if (in.begin && accepted(reason) && !record(&p, &in, flow))
+			reason = REASON_ALLOWANCE;
+	}
+	count(slot, INGRESS, reason, p.segments);
+	report(skb, INGRESS, reason, &in);
+	return accepted(reason) ? hand_over(skb, me) : TC_ACT_SHOT;
+}
+
+/* From another host: the ingress rules of the interface that has the destination. */
+SEC("tc")
+int from_overlay(struct __sk_buff *skb)
+{
+	struct tunnel_end *o = host_overlay();
+	struct gate in = { .dir = INGRESS };
+	struct flow *flow = NULL;
+	struct address from = {};
+	struct interface *me;
+	struct owner *owner;
+	struct packet p;
+	__u32 type, slot, vni = 0, *network;
+	int reason;
+
+	if (!o || !unwrap(skb, o, &from, &vni))
+		return stray(STRAY_MALFORMED);
+	network = bpf_map_lookup_elem(&vnis, &vni);
+	if (!network)
+		return stray(STRAY_VNI);
+	type = ethertype(skb);
+	if (!type || type == ETH_P_ARP || parse(skb, type, &p))
+		return stray(STRAY_MALFORMED);
+	owner = find_owner(*network | DELEGATES, p.family, &p.dst);
+	if (!owner)
+		return stray(STRAY_DESTINATION);
+	slot = owner->slot - 1u;
+	me = bpf_map_lookup_elem(&interfaces, &slot);
+	if (!me || !me->ifindex)
+		return stray(STRAY_DESTINATION);
+	local_end(&in, owner->local);
+	reason = lands(me, &p, &in, &from);
 	if (!reason && p.fragment)
 		return place(&p, &in) ? fragment_lands(skb, slot) : TC_ACT_SHOT;
 	if (!reason) {

@@ -37,8 +37,8 @@ static __always_inline __u32 uplink_device(void)
 }
 
 /* What leave returns for a frame that is on its way, beside what the kernel is to
- * do with it. Larger than any reason. */
-#define LEFT 0x100
+ * do with it. Larger than any reason, and not TURN_AROUND. */
+#define LEFT 0x800
 
 /* Whether the route of the sender's network for the destination leads to the
  * internet. What somebody has who is not on this host does not. */

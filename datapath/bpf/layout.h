@@ -204,6 +204,32 @@ struct public {
 	__u32 local; /* as in struct owner */
 };
 
+/* The way to other hosts: a VXLAN device that takes where to from each packet, and
+ * the address by which they reach this host. */
+struct tunnel_end {
+	__u32 ifindex; /* 0: there is none */
+	__u32 family;  /* of the addresses of hosts */
+	struct address self;
+};
+
+/* On which host an address is that somebody has on another one. The key is as in
+ * addresses. */
+#define REMOTE_UNROUTED 1u /* it may send here; no route leads there */
+
+struct remote {
+	struct address host; /* where that is reached */
+	__u32 vni;           /* of the interface's VPC */
+	__u32 flags;
+};
+
+/* Why a frame from another host is for no interface of this one. */
+enum stray {
+	STRAY_MALFORMED,   /* it is no packet, or says not where from */
+	STRAY_VNI,         /* no VPC of this host has the number */
+	STRAY_DESTINATION, /* no interface of this host has the address */
+	NUM_STRAYS,
+};
+
 /* Traffic whose local address no id stands for: an interface forwards it for others
  * (SourceDestCheck off), or the id is a delegated prefix's. */
 struct transit_key {
@@ -343,4 +369,5 @@ _Static_assert(sizeof(struct fragment_key) == 44, "layout: fragment key");
 _Static_assert(sizeof(struct fragment) % 8 == 0, "layout: fragment");
 _Static_assert(sizeof(struct step) == 8, "layout: step");
 _Static_assert(sizeof(struct owner) == 8, "layout: owner");
+_Static_assert(sizeof(struct remote) == 24, "layout: remote");
 _Static_assert(sizeof(struct interface) % 8 == 0, "layout: interface");

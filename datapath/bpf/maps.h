@@ -98,6 +98,39 @@ struct {
 	__type(value, __u32);
 } uplink SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tunnel_end);
+} overlay SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct address_key);
+	__type(value, struct remote);
+} remotes SEC(".maps");
+
+/* Number of a VPC between hosts -> some network of it on this host, all of which
+ * know all its addresses. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} vnis SEC(".maps");
+
+/* By enum stray. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, NUM_STRAYS);
+	__type(key, __u32);
+	__type(value, __u64);
+} strays SEC(".maps");
+
 /* Preallocated: it never allocates in the packet path, never evicts a live
  * flow, and when it is full new flows are refused. */
 struct {

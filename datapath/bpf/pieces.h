@@ -40,7 +40,7 @@ static __noinline int fragment_out(struct __sk_buff *skb, __u32 slot)
 	struct owner *owner;
 	struct gate *gate;
 	struct packet *p;
-	int reason, answer;
+	int reason;
 
 	me = bpf_map_lookup_elem(&interfaces, &slot);
 	if (!me || !work)
@@ -53,15 +53,8 @@ static __noinline int fragment_out(struct __sk_buff *skb, __u32 slot)
 	there = gate->slot - 1u;
 	peer = bpf_map_lookup_elem(&interfaces, &there);
 	report(skb, EGRESS, reason & (MAX_REASONS - 1), gate);
-	if (accepted(reason) && reason != REASON_EXEMPT && (!peer || !peer->ifindex)) {
-		answer = leave(skb, me, p, gate);
-		if (answer & LEFT) {
-			count(slot, EGRESS, reason, 1);
-			return answer & ~LEFT;
-		}
-		report(skb, INGRESS, answer, NULL);
-		reason = answer;
-	}
+	if (accepted(reason) && reason != REASON_EXEMPT && (!peer || !peer->ifindex))
+		return depart(skb, me, slot, p, gate, reason);
 	count(slot, EGRESS, reason, 1);
 	if (reason == REASON_FRAG_HELD)
 		return hold(skb, slot, EGRESS);
@@ -106,16 +99,17 @@ static __noinline int fragment_in(struct __sk_buff *skb, __u32 slot)
 	reason = parse(skb, ethertype(skb), p);
 	if (!reason)
 		reason = before_ingress(me, slot, p, gate);
-	gate->groups = !gate->slot && !injected(skb, INJECT_NO_INGRESS_REFERENCE);
+	gate->groups = !gate->slot && !(gate->class && elsewhere(me, p->family, &p->src)) &&
+		       !injected(skb, INJECT_NO_INGRESS_REFERENCE);
 	reason = fragment_arrives(skb, me, slot, work, reason);
 	if (reason == REASON_FRAG_HELD)
 		return hold(skb, slot, INGRESS);
 	return accepted(reason) ? TC_ACT_OK : TC_ACT_SHOT;
 }
 
-/* A fragment from the internet, whose destination is the private address by now. One
- * that is held comes back by way of fragment_in, where its source is in no group
- * either. */
+/* A fragment from the internet, whose destination is the private address by now, or
+ * from another host. One that is held comes back by way of fragment_in, where its
+ * source is in no group; by then what its first fragment was told holds for it. */
 static __noinline int fragment_lands(struct __sk_buff *skb, __u32 slot)
 {
 	struct work *work = workplace();

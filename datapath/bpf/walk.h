@@ -13,6 +13,7 @@
 #include "internet.h"
 #include "judge.h"
 #include "outcome.h"
+#include "overlay.h"
 #include "parse.h"
 #include "steps.h"
 
@@ -113,15 +114,8 @@ __noinline int walk_out(struct __sk_buff *skb, __u32 slot, struct packet *p, str
 		if (accepted(reason) && out->begin && !record(p, out, mine))
 			reason = REASON_ALLOWANCE;
 		report(skb, EGRESS, reason, out);
-		if (accepted(reason)) {
-			answer = leave(skb, me, p, out);
-			if (answer & LEFT) {
-				count(slot, EGRESS, reason, p->segments);
-				return answer & ~LEFT;
-			}
-			report(skb, INGRESS, answer, NULL);
-			reason = answer;
-		}
+		if (accepted(reason))
+			return depart(skb, me, slot, p, out, reason);
 		count(slot, EGRESS, reason, p->segments);
 		return TC_ACT_SHOT;
 	}
@@ -201,8 +195,10 @@ __noinline int walk_in(struct __sk_buff *skb, __u32 slot, struct packet *p, stru
 		reason = exempt_ingress(me, p);
 	if (!reason) {
 		/* What comes by way of the host's own stack did not enter the fabric
-		 * at an interface of this host, so it does not speak for one (1.5). */
-		in->groups = !in->slot && !injected(skb, INJECT_NO_INGRESS_REFERENCE);
+		 * at an interface of this host, or of one that sends by the network
+		 * between hosts, so it does not speak for one (1.5). */
+		in->groups = !in->slot && !(in->class && elsewhere(me, p->family, &p->src)) &&
+			     !injected(skb, INJECT_NO_INGRESS_REFERENCE);
 		in->forced = injected(skb, INJECT_FORCED);
 		in->allowance = me->allowance;
 		if (p->class != CLASS_MESSAGE && !(in->known & KNOWN_NEW))

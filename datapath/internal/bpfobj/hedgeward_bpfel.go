@@ -280,8 +280,16 @@ const (
 	HedgewardReasonREASON_LINKLOCAL_RATE    HedgewardReason = 32
 	HedgewardReasonREASON_NO_ROUTE          HedgewardReason = 33
 	HedgewardReasonREASON_NO_PUBLIC_ADDRESS HedgewardReason = 34
-	HedgewardReasonNUM_REASONS              HedgewardReason = 35
+	HedgewardReasonREASON_TOO_BIG           HedgewardReason = 35
+	HedgewardReasonNUM_REASONS              HedgewardReason = 36
 )
+
+type HedgewardRemote struct {
+	_     structs.HostLayout
+	Host  HedgewardAddress
+	Vni   uint32
+	Flags uint32
+}
 
 type HedgewardRouteKey struct {
 	_         structs.HostLayout
@@ -338,6 +346,15 @@ type HedgewardStep struct {
 	Pad   uint8
 }
 
+type HedgewardStray uint32
+
+const (
+	HedgewardStraySTRAY_MALFORMED   HedgewardStray = 0
+	HedgewardStraySTRAY_VNI         HedgewardStray = 1
+	HedgewardStraySTRAY_DESTINATION HedgewardStray = 2
+	HedgewardStrayNUM_STRAYS        HedgewardStray = 3
+)
+
 type HedgewardTally struct {
 	_       structs.HostLayout
 	Packets [2][64]uint64
@@ -347,6 +364,13 @@ type HedgewardTransitKey struct {
 	_     structs.HostLayout
 	Flow  HedgewardFlowKey
 	Local HedgewardAddress
+}
+
+type HedgewardTunnelEnd struct {
+	_       structs.HostLayout
+	Ifindex uint32
+	Family  uint32
+	Self    HedgewardAddress
 }
 
 type HedgewardUse struct {
@@ -420,6 +444,7 @@ const (
 	HedgewardMapClassRows      = "class_rows"
 	HedgewardMapClasses        = "classes"
 	HedgewardMapCounters       = "counters"
+	HedgewardMapErrors         = "errors"
 	HedgewardMapFlows          = "flows"
 	HedgewardMapFlowsTransit   = "flows_transit"
 	HedgewardMapFragmentEvents = "fragment_events"
@@ -429,6 +454,7 @@ const (
 	HedgewardMapInterfaces     = "interfaces"
 	HedgewardMapLocals         = "locals"
 	HedgewardMapNames          = "names"
+	HedgewardMapOverlay        = "overlay"
 	HedgewardMapPairs          = "pairs"
 	HedgewardMapPassed         = "passed"
 	HedgewardMapPolicies       = "policies"
@@ -436,11 +462,14 @@ const (
 	HedgewardMapPublished      = "published"
 	HedgewardMapQuotes         = "quotes"
 	HedgewardMapRates          = "rates"
+	HedgewardMapRemotes        = "remotes"
 	HedgewardMapRoutes         = "routes"
 	HedgewardMapSlots          = "slots"
 	HedgewardMapSteps          = "steps"
+	HedgewardMapStrays         = "strays"
 	HedgewardMapUplink         = "uplink"
 	HedgewardMapUses           = "uses"
+	HedgewardMapVnis           = "vnis"
 	HedgewardMapWays           = "ways"
 	HedgewardMapWorks          = "works"
 	HedgewardProgClock         = "clock"
@@ -448,6 +477,7 @@ const (
 	HedgewardProgFromHolder    = "from_holder"
 	HedgewardProgFromInstance  = "from_instance"
 	HedgewardProgFromInternet  = "from_internet"
+	HedgewardProgFromOverlay   = "from_overlay"
 	HedgewardProgSweep         = "sweep"
 	HedgewardProgToInstance    = "to_instance"
 	HedgewardVarChosen         = "chosen"
@@ -459,6 +489,7 @@ const (
 	HedgewardVarUnusedEvent    = "unused_event"
 	HedgewardVarUnusedReason   = "unused_reason"
 	HedgewardVarUnusedState    = "unused_state"
+	HedgewardVarUnusedStray    = "unused_stray"
 	HedgewardVarZero           = "zero"
 )
 
@@ -509,6 +540,7 @@ type HedgewardProgramSpecs struct {
 	FromHolder   *ebpf.ProgramSpec `ebpf:"from_holder"`
 	FromInstance *ebpf.ProgramSpec `ebpf:"from_instance"`
 	FromInternet *ebpf.ProgramSpec `ebpf:"from_internet"`
+	FromOverlay  *ebpf.ProgramSpec `ebpf:"from_overlay"`
 	Sweep        *ebpf.ProgramSpec `ebpf:"sweep"`
 	ToInstance   *ebpf.ProgramSpec `ebpf:"to_instance"`
 }
@@ -522,6 +554,7 @@ type HedgewardMapSpecs struct {
 	ClassRows      *ebpf.MapSpec `ebpf:"class_rows"`
 	Classes        *ebpf.MapSpec `ebpf:"classes"`
 	Counters       *ebpf.MapSpec `ebpf:"counters"`
+	Errors         *ebpf.MapSpec `ebpf:"errors"`
 	Flows          *ebpf.MapSpec `ebpf:"flows"`
 	FlowsTransit   *ebpf.MapSpec `ebpf:"flows_transit"`
 	FragmentEvents *ebpf.MapSpec `ebpf:"fragment_events"`
@@ -531,6 +564,7 @@ type HedgewardMapSpecs struct {
 	Interfaces     *ebpf.MapSpec `ebpf:"interfaces"`
 	Locals         *ebpf.MapSpec `ebpf:"locals"`
 	Names          *ebpf.MapSpec `ebpf:"names"`
+	Overlay        *ebpf.MapSpec `ebpf:"overlay"`
 	Pairs          *ebpf.MapSpec `ebpf:"pairs"`
 	Passed         *ebpf.MapSpec `ebpf:"passed"`
 	Policies       *ebpf.MapSpec `ebpf:"policies"`
@@ -538,11 +572,14 @@ type HedgewardMapSpecs struct {
 	Published      *ebpf.MapSpec `ebpf:"published"`
 	Quotes         *ebpf.MapSpec `ebpf:"quotes"`
 	Rates          *ebpf.MapSpec `ebpf:"rates"`
+	Remotes        *ebpf.MapSpec `ebpf:"remotes"`
 	Routes         *ebpf.MapSpec `ebpf:"routes"`
 	Slots          *ebpf.MapSpec `ebpf:"slots"`
 	Steps          *ebpf.MapSpec `ebpf:"steps"`
+	Strays         *ebpf.MapSpec `ebpf:"strays"`
 	Uplink         *ebpf.MapSpec `ebpf:"uplink"`
 	Uses           *ebpf.MapSpec `ebpf:"uses"`
+	Vnis           *ebpf.MapSpec `ebpf:"vnis"`
 	Ways           *ebpf.MapSpec `ebpf:"ways"`
 	Works          *ebpf.MapSpec `ebpf:"works"`
 }
@@ -560,6 +597,7 @@ type HedgewardVariableSpecs struct {
 	UnusedEvent  *ebpf.VariableSpec `ebpf:"unused_event"`
 	UnusedReason *ebpf.VariableSpec `ebpf:"unused_reason"`
 	UnusedState  *ebpf.VariableSpec `ebpf:"unused_state"`
+	UnusedStray  *ebpf.VariableSpec `ebpf:"unused_stray"`
 	Zero         *ebpf.VariableSpec `ebpf:"zero"`
 }
 
@@ -588,6 +626,7 @@ type HedgewardMaps struct {
 	ClassRows      *ebpf.Map `ebpf:"class_rows"`
 	Classes        *ebpf.Map `ebpf:"classes"`
 	Counters       *ebpf.Map `ebpf:"counters"`
+	Errors         *ebpf.Map `ebpf:"errors"`
 	Flows          *ebpf.Map `ebpf:"flows"`
 	FlowsTransit   *ebpf.Map `ebpf:"flows_transit"`
 	FragmentEvents *ebpf.Map `ebpf:"fragment_events"`
@@ -597,6 +636,7 @@ type HedgewardMaps struct {
 	Interfaces     *ebpf.Map `ebpf:"interfaces"`
 	Locals         *ebpf.Map `ebpf:"locals"`
 	Names          *ebpf.Map `ebpf:"names"`
+	Overlay        *ebpf.Map `ebpf:"overlay"`
 	Pairs          *ebpf.Map `ebpf:"pairs"`
 	Passed         *ebpf.Map `ebpf:"passed"`
 	Policies       *ebpf.Map `ebpf:"policies"`
@@ -604,11 +644,14 @@ type HedgewardMaps struct {
 	Published      *ebpf.Map `ebpf:"published"`
 	Quotes         *ebpf.Map `ebpf:"quotes"`
 	Rates          *ebpf.Map `ebpf:"rates"`
+	Remotes        *ebpf.Map `ebpf:"remotes"`
 	Routes         *ebpf.Map `ebpf:"routes"`
 	Slots          *ebpf.Map `ebpf:"slots"`
 	Steps          *ebpf.Map `ebpf:"steps"`
+	Strays         *ebpf.Map `ebpf:"strays"`
 	Uplink         *ebpf.Map `ebpf:"uplink"`
 	Uses           *ebpf.Map `ebpf:"uses"`
+	Vnis           *ebpf.Map `ebpf:"vnis"`
 	Ways           *ebpf.Map `ebpf:"ways"`
 	Works          *ebpf.Map `ebpf:"works"`
 }
@@ -620,6 +663,7 @@ func (m *HedgewardMaps) Close() error {
 		m.ClassRows,
 		m.Classes,
 		m.Counters,
+		m.Errors,
 		m.Flows,
 		m.FlowsTransit,
 		m.FragmentEvents,
@@ -629,6 +673,7 @@ func (m *HedgewardMaps) Close() error {
 		m.Interfaces,
 		m.Locals,
 		m.Names,
+		m.Overlay,
 		m.Pairs,
 		m.Passed,
 		m.Policies,
@@ -636,11 +681,14 @@ func (m *HedgewardMaps) Close() error {
 		m.Published,
 		m.Quotes,
 		m.Rates,
+		m.Remotes,
 		m.Routes,
 		m.Slots,
 		m.Steps,
+		m.Strays,
 		m.Uplink,
 		m.Uses,
+		m.Vnis,
 		m.Ways,
 		m.Works,
 	)
@@ -659,6 +707,7 @@ type HedgewardVariables struct {
 	UnusedEvent  *ebpf.Variable `ebpf:"unused_event"`
 	UnusedReason *ebpf.Variable `ebpf:"unused_reason"`
 	UnusedState  *ebpf.Variable `ebpf:"unused_state"`
+	UnusedStray  *ebpf.Variable `ebpf:"unused_stray"`
 	Zero         *ebpf.Variable `ebpf:"zero"`
 }
 
@@ -671,6 +720,7 @@ type HedgewardPrograms struct {
 	FromHolder   *ebpf.Program `ebpf:"from_holder"`
 	FromInstance *ebpf.Program `ebpf:"from_instance"`
 	FromInternet *ebpf.Program `ebpf:"from_internet"`
+	FromOverlay  *ebpf.Program `ebpf:"from_overlay"`
 	Sweep        *ebpf.Program `ebpf:"sweep"`
 	ToInstance   *ebpf.Program `ebpf:"to_instance"`
 }
@@ -682,6 +732,7 @@ func (p *HedgewardPrograms) Close() error {
 		p.FromHolder,
 		p.FromInstance,
 		p.FromInternet,
+		p.FromOverlay,
 		p.Sweep,
 		p.ToInstance,
 	)

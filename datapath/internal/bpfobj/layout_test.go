@@ -25,6 +25,7 @@ func TestLayout(t *testing.T) {
 		{"step", unsafe.Sizeof(HedgewardStep{}), 8},
 		{"owner", unsafe.Sizeof(HedgewardOwner{}), 8},
 		{"address_key", unsafe.Sizeof(HedgewardAddressKey{}), 20},
+		{"remote", unsafe.Sizeof(HedgewardRemote{}), 24},
 		{"public", unsafe.Sizeof(HedgewardPublic{}), 24},
 		{"route_key", unsafe.Sizeof(HedgewardRouteKey{}), 24},
 		{"tally", unsafe.Sizeof(HedgewardTally{}), 2 * 64 * 8},
@@ -72,6 +73,7 @@ func TestLayout(t *testing.T) {
 		HedgewardReasonREASON_LINKLOCAL_RATE:    flow.ReasonLinkLocalRate,
 		HedgewardReasonREASON_NO_ROUTE:          flow.ReasonNoRoute,
 		HedgewardReasonREASON_NO_PUBLIC_ADDRESS: flow.ReasonNoPublicAddress,
+		HedgewardReasonREASON_TOO_BIG:           flow.ReasonTooBig,
 	} {
 		if int(c) != int(g) {
 			t.Errorf("reason %s: %d in C, %d in Go", g, c, g)
