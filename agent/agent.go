@@ -29,6 +29,8 @@ type Datapath interface {
 	DeletePrefix(vpc string, p netip.Prefix) error
 	SetRoutes(network string, routes []datapath.Route) error
 	SetUplink(ifindex int) error
+	SetOverlay(ifindex int, self netip.Addr) error
+	SetVNIs(map[uint32]string) error
 	Adopted() datapath.Adopted
 	Interfaces() ([]datapath.InterfaceStatus, error)
 }
@@ -39,6 +41,8 @@ type Driver interface {
 	Destroy(ctx context.Context, id string) error
 	Forget(id string) error
 	EnsureUplink(u instance.Uplink, attach func(device string, ifindex int) error) error
+	EnsureOverlay(o instance.Overlay, attach func(device string, ifindex int) error) (changed bool, err error)
+	RemoveOverlay() (removed []string, err error)
 	List() ([]instance.Found, error)
 }
 
@@ -53,6 +57,9 @@ type Config struct {
 	// Uplink is the way to the internet, without its routes. The zero Uplink's far
 	// end is the host's.
 	Uplink instance.Uplink
+	// Overlay is how other hosts reach this one. Without an address there is no way
+	// to them.
+	Overlay instance.Overlay
 	// Program returns the command that runs inside an instance as long as it
 	// does, none when empty. nil: none ever.
 	Program func(*feed.Instance) []string
@@ -75,6 +82,7 @@ type Agent struct {
 	owned      map[string]map[feed.AddressKey]struct{} // interface -> the addresses that are its
 	routes     map[string]*feed.Routes                 // by network
 	uplink     *instance.Uplink                        // as it was wanted last; nil: not yet
+	vnis       map[uint32]string                       // networks by number between hosts; nil: not told yet
 	instances  map[string]*feed.Instance
 	attached   map[string]device       // interface -> its device; programs are on it
 	closed     map[string]closed       // interfaces that are no longer wanted, until their devices are gone
@@ -133,10 +141,17 @@ func (a *Agent) Run(ctx context.Context) error {
 		a.start(w)
 	}
 	a.mu.Unlock()
-	tick := time.NewTicker(retryEvery)
+	tick, look := time.NewTicker(retryEvery), time.NewTicker(overlayEvery)
 	defer tick.Stop()
+	defer look.Stop()
 	for {
 		select {
+		case <-look.C:
+			a.mu.Lock()
+			if a.cfg.Overlay.Address.IsValid() && a.applied != 0 {
+				a.bringOverlay()
+			}
+			a.mu.Unlock()
 		case <-tick.C:
 			a.mu.Lock()
 			a.retry()

@@ -55,6 +55,9 @@ func (a *Agent) Apply(d *feed.Delta) {
 			a.tellAddress(key, turning)
 		}
 	}
+	if first || len(d.Interfaces) > 0 {
+		a.tellVNIs()
+	}
 	for id := range moved {
 		if a.isAttached(id) {
 			a.try("interface "+id, func() error { return a.putInterface(id) })
@@ -79,6 +82,9 @@ func (a *Agent) Apply(d *feed.Delta) {
 	}
 	if first {
 		a.dropLeftovers()
+	}
+	if first {
+		a.bringOverlay()
 	}
 	if len(d.Interfaces)+len(d.Routes) > 0 {
 		a.bringUplink()
@@ -246,6 +252,7 @@ func (a *Agent) tellAddress(key feed.AddressKey, turning bool) {
 			return err
 		}
 		told := datapath.Address{VPC: key.VPC, Addr: key.Addr, Bits: key.Bits, Groups: want.Groups, Turning: turning}
+		told.Host, told.VNI, told.Unrouted = want.Underlay, want.VNI, want.Unrouted
 		if want.Local && a.isAttached(want.Interface) {
 			told.Interface = want.Interface
 		}

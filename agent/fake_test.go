@@ -36,6 +36,8 @@ type strictKernel struct {
 	public     map[string]map[netip.Addr]netip.Addr // by interface
 	allowances map[string]int                       // likewise
 	uplink     int
+	overlay    int
+	vnis       map[uint32]string
 }
 
 // turn is what an address holds for the policies up to one, and groups after it.
@@ -166,6 +168,16 @@ func (k *strictKernel) SetUplink(ifindex int) error {
 	return nil
 }
 
+func (k *strictKernel) SetOverlay(ifindex int, _ netip.Addr) error {
+	k.overlay = ifindex
+	return nil
+}
+
+func (k *strictKernel) SetVNIs(vnis map[uint32]string) error {
+	k.vnis = vnis
+	return nil
+}
+
 func (k *strictKernel) Adopted() datapath.Adopted {
 	var a datapath.Adopted
 	for id := range k.interfaces {
@@ -200,6 +212,8 @@ type fakeDriver struct {
 	mu         sync.Mutex
 	broken     error
 	uplink     instance.Uplink
+	overlay    instance.Overlay    // zero: there is none
+	shorter    bool                // EnsureOverlay says that interfaces have another MTU
 	up         map[string][]string // instance -> interfaces that are up
 	ensuring   func()              // called by Ensure first
 	destroying func()              // called by Destroy first
@@ -214,6 +228,16 @@ func newFakeDriver() *fakeDriver {
 func (d *fakeDriver) EnsureUplink(u instance.Uplink, attach func(string, int) error) error {
 	d.uplink = u
 	return attach("uplink", 7)
+}
+
+func (d *fakeDriver) EnsureOverlay(o instance.Overlay, attach func(string, int) error) (bool, error) {
+	d.overlay = o
+	return d.shorter, attach("overlay", 8)
+}
+
+func (d *fakeDriver) RemoveOverlay() ([]string, error) {
+	d.overlay = instance.Overlay{}
+	return nil, nil
 }
 
 func (d *fakeDriver) Ensure(_ context.Context, s instance.Spec, attach instance.Attach) error {

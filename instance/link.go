@@ -202,6 +202,11 @@ func (w *wiring) configureInside(inner netlink.Link, i Interface) error {
 			return fmt.Errorf("set hardware address of %s: %w", a.Name, err)
 		}
 	}
+	if a.MTU != w.cfg.MTU {
+		if err := w.inside.link.LinkSetMTU(inner, w.cfg.MTU); err != nil {
+			return fmt.Errorf("set MTU of %s: %w", a.Name, err)
+		}
+	}
 	// Taking it down would have removed its IPv6 addresses: up first.
 	if a.Flags&net.FlagUp == 0 {
 		if err := w.inside.link.LinkSetUp(inner); err != nil {

@@ -29,7 +29,7 @@ var RouterMAC = net.HardwareAddr{0x02, 0x48, 0x47, 0x00, 0x00, 0x01}
 type Config struct {
 	StateDir  string           // its instances/<id>/ holds an instance's user data and logs
 	RouterMAC net.HardwareAddr // nil means RouterMAC
-	MTU       int              // of both ends of an interface; zero means 9001
+	MTU       int              // of both ends of an interface; zero means 9001; EnsureOverlay makes it what fits
 	StopGrace time.Duration    // between TERM and KILL for programs inside; zero means 2 s
 	Log       *slog.Logger     // nil discards
 }
@@ -40,6 +40,7 @@ type Netns struct {
 	cfg Config
 
 	mu      sync.Mutex
+	mtu     int                 // of interfaces, between hosts; 0: Config.MTU
 	busy    map[string]*turn    // by instance id, while somebody holds or awaits it
 	watched map[string]struct{} // instances whose program this process will see end
 }
@@ -60,6 +61,15 @@ func NewNetns(cfg Config) *Netns {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Netns{cfg: cfg, busy: map[string]*turn{}, watched: map[string]struct{}{}}
+}
+
+// settings returns what the driver works by now.
+func (n *Netns) settings() Config {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	cfg := n.cfg
+	cfg.MTU = cmp.Or(n.mtu, cfg.MTU)
+	return cfg
 }
 
 // Attach puts programs on the host's end of an interface. It returns nil only
@@ -105,7 +115,7 @@ func (n *Netns) Ensure(ctx context.Context, spec Spec, attach Attach) error {
 	}
 	defer host.Close()
 
-	w := &wiring{id: spec.ID, cfg: n.cfg, host: host, inside: ns}
+	w := &wiring{id: spec.ID, cfg: n.settings(), host: host, inside: ns}
 	if err := w.removeOthers(spec.Interfaces); err != nil {
 		return fmt.Errorf("instance %s: %w", spec.ID, err)
 	}
@@ -192,7 +202,7 @@ func (n *Netns) Destroy(ctx context.Context, id string) error {
 		if err := endResidents(ctx, ns.file, n.cfg.StopGrace); err != nil {
 			return fmt.Errorf("instance %s: %w", id, err)
 		}
-		w := &wiring{id: id, cfg: n.cfg, host: host, inside: ns}
+		w := &wiring{id: id, cfg: n.settings(), host: host, inside: ns}
 		if err := w.removeOthers(nil); err != nil {
 			return fmt.Errorf("instance %s: %w", id, err)
 		}

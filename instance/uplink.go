@@ -89,7 +89,7 @@ func (n *Netns) EnsureUplink(u Uplink, attach func(device string, ifindex int) e
 			return fail(err)
 		}
 	}
-	w := &wiring{cfg: n.cfg, host: host}
+	w := &wiring{cfg: n.settings(), host: host}
 	if err := w.configureHost(outer); err != nil {
 		return fail(err)
 	}
@@ -184,9 +184,10 @@ func (n *Netns) findUplink(host, far *netlink.Handle, farName string) (outer, in
 // createUplink makes the pair, both ends down.
 func (n *Netns) createUplink(host, far *netlink.Handle, space *os.File, farName string) (outer, inner netlink.Link, err error) {
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.HardwareAddr, attrs.MTU = n.nearDevice(), n.cfg.RouterMAC, n.cfg.MTU
+	mtu := n.settings().MTU
+	attrs.Name, attrs.HardwareAddr, attrs.MTU = n.nearDevice(), n.cfg.RouterMAC, mtu
 	pair := netlink.NewVeth(attrs)
-	pair.PeerName, pair.PeerHardwareAddr, pair.PeerMTU = farName, FarMAC, uint32(n.cfg.MTU)
+	pair.PeerName, pair.PeerHardwareAddr, pair.PeerMTU = farName, FarMAC, uint32(mtu)
 	pair.PeerNamespace = netlink.NsFd(space.Fd())
 	if err := host.LinkAdd(pair); err != nil {
 		return nil, nil, fmt.Errorf("create %s with %s: %w", n.nearDevice(), farName, err)

@@ -61,6 +61,11 @@ func down(ctx context.Context, st *state, purge bool) error {
 	for _, name := range uplinks {
 		removed = append(removed, "link "+name+" (uplink to the internet)")
 	}
+	overlays, err := driver.RemoveOverlay() // before the program on it
+	errs = append(errs, err)
+	for _, name := range overlays {
+		removed = append(removed, "link "+name+" (network between hosts)")
+	}
 	unpinned, err := datapath.Remove(st.pins())
 	errs = append(errs, err)
 	removed = append(removed, unpinned...)
