@@ -4,12 +4,17 @@ package control
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/secgroup"
 )
+
+// ErrNotOnHost reports that a host spoke of an instance that is not on it.
+var ErrNotOnHost = errors.New("the instance is not on this host")
 
 // ReportInstance takes what a host's agent sees of one of its instances. An
 // observation completes the transition that waits for it and is otherwise
@@ -22,13 +27,13 @@ import (
 //
 // detail says why an instance could not be made; clients read it as stateReason.
 //
-// host is who reports. An instance that is not on it is to it as one that does
-// not exist.
+// host is who reports.
+//
+// Errors: ErrNotOnHost for an instance of another host, which stays as it is.
 func (s *Service) ReportInstance(ctx context.Context, host, id string, observed secgroup.InstanceState, detail string) error {
 	seen := s.Read().Instances.Get(id)
 	if seen != nil && seen.Host != host {
-		s.log.Warn("a host reports an instance that is not on it; refused", "host", host, "instance", id, "state", observed)
-		seen = nil
+		return fmt.Errorf("%s reports %s as %s: %w", host, id, observed, ErrNotOnHost)
 	}
 	if seen == nil {
 		if observed == secgroup.Terminated {
@@ -41,8 +46,11 @@ func (s *Service) ReportInstance(ctx context.Context, host, id string, observed 
 	}
 	return s.write(ctx, seen.Scope, func(tx *model.Tx) error {
 		was := tx.Instances.Get(id)
-		if was == nil || was.Host != host {
+		if was == nil {
 			return noInstance.err(id)
+		}
+		if was.Host != host {
+			return fmt.Errorf("%s reports %s as %s: %w", host, id, observed, ErrNotOnHost)
 		}
 		in := *was
 		gone := observed == secgroup.Terminated

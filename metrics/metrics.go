@@ -27,6 +27,7 @@ type Sources struct {
 type Metrics struct {
 	registry *prometheus.Registry
 	calls    *prometheus.HistogramVec
+	refused  *prometheus.CounterVec
 }
 
 // callBuckets are seconds, from a read that is answered from memory to a write
@@ -42,7 +43,11 @@ func New(s Sources) *Metrics {
 			Help: "Time from a call's arrival to its answer, by service, operation (empty: none that is served) and code (ok, or the error's).",
 		}, []string{"service", "operation", "code"}),
 	}
-	m.registry.MustRegister(m.calls,
+	m.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "hedgeward_hosts_refused_total",
+		Help: "Handshakes and requests of machines that are not taken as hosts, by code of why.",
+	}, []string{"code"})
+	m.registry.MustRegister(m.calls, m.refused,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "hedgeward_store_revision", Help: "Newest revision of the store that this process has seen.",
 		}, func() float64 { return float64(s.Stored()) }),
@@ -58,6 +63,10 @@ func New(s Sources) *Metrics {
 func (m *Metrics) Called(service, operation, code string, took time.Duration) {
 	m.calls.WithLabelValues(service, operation, code).Observe(took.Seconds())
 }
+
+// HostRefused notes a machine that was not taken as a host. code is one of ours:
+// what a peer makes up is no label.
+func (m *Metrics) HostRefused(code string) { m.refused.WithLabelValues(code).Inc() }
 
 // Handler answers scrapes.
 func (m *Metrics) Handler() http.Handler {

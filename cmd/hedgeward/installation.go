@@ -39,14 +39,13 @@ type installation struct {
 	model   *model.Model
 	control *control.Service
 	host    *localHost   // nil: instances run on other machines only
-	agents  *http.Server // with TLSConfig, for agents of other machines; nil: there are none
+	remote  *remoteHosts // nil: instances run on this machine only
 	health  health
 	profile string              // URL of the API in the AWS profile
 	key     *secgroup.AccessKey // set before ready
 
 	socket  net.Listener
 	scrapes net.Listener // nil: none
-	joining net.Listener // of agents; nil: none
 
 	drain time.Duration // from being told to end until calls are no longer taken
 }
@@ -55,8 +54,9 @@ type installation struct {
 type task = func(context.Context) error
 
 // assemble puts the operations on a store, which close closes. It starts nothing.
-func assemble(ctx context.Context, st *state, o serving, s *store.Store, seal *access.Seal, log *slog.Logger) (in *installation, err error) {
-	in = &installation{serving: o, st: st, log: log, store: s}
+// remote is nil where instances run in this process.
+func assemble(ctx context.Context, st *state, o serving, s *store.Store, remote *remoteHosts, seal *access.Seal, log *slog.Logger) (in *installation, err error) {
+	in = &installation{serving: o, st: st, log: log, store: s, remote: remote}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, in.close())
@@ -69,10 +69,17 @@ func assemble(ctx context.Context, st *state, o serving, s *store.Store, seal *a
 	if in.model, err = model.Open(ctx, s, log); err != nil {
 		return in, err
 	}
-	in.control = control.New(s, in.model, control.Config{
+	cfg := control.Config{
 		Host: host, Log: log, Seal: seal,
 		Images: images(), Gateway: st.gatewayAddress, RequirePeers: o.requirePeers, PublicPool: o.public,
-	})
+	}
+	if remote != nil {
+		cfg.Presence = &remote.present
+	}
+	in.control = control.New(s, in.model, cfg)
+	if remote != nil {
+		remote.attend(in.control, log)
+	}
 	in.health.fresh = in.control.Ready
 	if _, served := in.control.Region(o.region); !served {
 		return in, fmt.Errorf("this installation does not serve Region %q; choose another with --region", o.region)
@@ -99,7 +106,7 @@ func listenFor(flag, address string) (net.Listener, error) {
 // close lets go of everything; what is in force stays in force.
 func (in *installation) close() error {
 	var errs []error
-	for _, l := range []net.Listener{in.scrapes, in.health.l, in.joining, in.socket} {
+	for _, l := range []net.Listener{in.scrapes, in.health.l, in.socket} {
 		if l == nil {
 			continue
 		}
@@ -109,6 +116,9 @@ func (in *installation) close() error {
 	}
 	if in.host != nil {
 		errs = append(errs, in.host.datapath.Close())
+	}
+	if in.remote != nil {
+		errs = append(errs, in.remote.close())
 	}
 	return errors.Join(append(errs, in.store.Close())...)
 }
@@ -171,8 +181,8 @@ func (in *installation) tasks(counted *metrics.Metrics) []task {
 			return serveHTTP(ctx, "health", in.health.l, &http.Server{Handler: in.health.handler(), WriteTimeout: time.Minute})
 		})
 	}
-	if in.agents != nil {
-		tasks = append(tasks, func(ctx context.Context) error { return serveHTTP(ctx, "agents", in.joining, in.agents) })
+	if in.remote != nil {
+		tasks = append(tasks, in.remote.tasks(counted)...)
 	}
 	if in.host != nil {
 		tasks = append(tasks, in.host.tasks(in)...)

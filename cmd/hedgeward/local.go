@@ -49,9 +49,9 @@ func openLocalHost(in *installation, o upOptions) (*localHost, error) {
 		Report: func(ctx context.Context, id string, observed secgroup.InstanceState, detail string) error {
 			return in.control.ReportInstance(ctx, host, id, observed, detail)
 		},
-		Log:      in.log,
-		Program:  program,
-		Uplink:   uplink(o),
+		Log:     in.log,
+		Program: program,
+		Uplink:  uplink(o),
 	})
 	if err != nil {
 		return nil, errors.Join(err, h.datapath.Close())

@@ -25,6 +25,7 @@ type serverOptions struct {
 	endpoint        string
 	sealKey         string // "": of the state folder, with the embedded store
 	health          string
+	agents          string
 	drain           time.Duration
 }
 
@@ -48,6 +49,7 @@ func serverCommand(st *state) *cobra.Command {
 	cmd.Flags().StringVar(&o.endpoint, "endpoint", "", "URL of the API in the AWS profile that is written; by default that of --listen")
 	cmd.Flags().StringVar(&o.sealKey, "seal-key", "", "file with the key that seals secrets in the store, the same on all servers; make one with `hedgeward seal-key`")
 	cmd.Flags().StringVar(&o.health, "health", "", "address that answers /livez and /readyz, such as :8080; none by default")
+	cmd.Flags().StringVar(&o.agents, "agents", "", "address where hosts join and are told what to enforce, such as :4567; none by default (docs/hosts.md)")
 	cmd.Flags().DurationVar(&o.drain, "drain", 5*time.Second, "how long after SIGTERM calls are still taken, for load balancers to see that the server is not ready")
 	return cmd
 }
@@ -95,7 +97,11 @@ func (o *serverOptions) assemble(ctx context.Context, st *state, log *slog.Logge
 	if err != nil {
 		return nil, err
 	}
-	in, err := assemble(ctx, st, o.serving, opened, seal, log)
+	remote, err := openRemoteHosts(o.agents)
+	if err != nil {
+		return nil, errors.Join(err, opened.Close())
+	}
+	in, err := assemble(ctx, st, o.serving, opened, remote, seal, log)
 	if err != nil {
 		return nil, err
 	}

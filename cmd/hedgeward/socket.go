@@ -19,6 +19,7 @@ import (
 
 	"github.com/hedgeward/hedgeward/control"
 	"github.com/hedgeward/hedgeward/datapath"
+	"github.com/hedgeward/hedgeward/join"
 )
 
 // errNotRunning reports that no process serves the state folder.
@@ -48,6 +49,7 @@ type operator interface {
 	quotas
 	CutFlows(datapath.Filter) (int, error)
 	Control() *control.Service
+	Hosts() (*join.Server, control.Presence, error)
 }
 
 // serveSocket answers operators' commands until ctx ends. fresh returns once what
@@ -73,6 +75,7 @@ func serveSocket(ctx context.Context, l net.Listener, op operator, fresh task) e
 	serveFlows(mux, op, answer)
 	serveWhy(mux, op, answer)
 	serveAccess(mux, op.Control)
+	serveHosts(mux, op)
 	serveStreams(mux, op.Control, answer)
 	upToDate := func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/status" { // it says how things are, also while the store is away

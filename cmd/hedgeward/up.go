@@ -100,7 +100,7 @@ func assembleUp(ctx context.Context, st *state, o upOptions) (*installation, err
 	if err != nil {
 		return nil, err
 	}
-	in, err := assemble(ctx, st, o.serving, embedded, seal, o.logger())
+	in, err := assemble(ctx, st, o.serving, embedded, nil, seal, o.logger())
 	if err != nil {
 		return nil, err
 	}
