@@ -21,7 +21,7 @@ import (
 type Datapath interface {
 	Attach(datapath.Interface) error
 	Detach(id string) error
-	AddPolicy(*policy.Policy) (datapath.PolicyID, error)
+	ReplacePolicy(old datapath.PolicyID, p *policy.Policy) (datapath.PolicyID, error)
 	SetPolicy(iface string, p datapath.PolicyID, revision int64) error
 	DeletePolicy(datapath.PolicyID) error
 	PutAddress(datapath.Address) error

@@ -23,7 +23,7 @@ import (
 // to something before it is there or removes something that is in use.
 type strictKernel struct {
 	t          *testing.T
-	full       error // what AddPolicy answers while set
+	full       error // what ReplacePolicy answers while set
 	next       datapath.PolicyID
 	policies   map[datapath.PolicyID]*policy.Policy
 	interfaces map[string]*datapath.InterfaceStatus
@@ -94,7 +94,7 @@ func (k *strictKernel) Detach(id string) error {
 	return nil
 }
 
-func (k *strictKernel) AddPolicy(p *policy.Policy) (datapath.PolicyID, error) {
+func (k *strictKernel) ReplacePolicy(_ datapath.PolicyID, p *policy.Policy) (datapath.PolicyID, error) {
 	if k.full != nil {
 		return 0, k.full
 	}

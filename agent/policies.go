@@ -71,7 +71,11 @@ func (a *Agent) judge(id string, revision int64) error {
 	key := policyKey(want.Groups)
 	p := a.policies[key]
 	if p == nil || p.stale {
-		made, err := a.cfg.Datapath.AddPolicy(a.compile(want.Groups))
+		var old datapath.PolicyID
+		if p != nil {
+			old = p.id
+		}
+		made, err := a.cfg.Datapath.ReplacePolicy(old, a.compile(want.Groups))
 		if err != nil {
 			return fmt.Errorf("groups %s: %w", key, err)
 		}

@@ -5,6 +5,7 @@ package datapath_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/hedgeward/hedgeward/datapath"
 	"github.com/hedgeward/hedgeward/datapath/bpftest"
@@ -107,6 +108,46 @@ func BenchmarkChangeOfARule(b *testing.B) {
 				}
 				b.StartTimer()
 			}
+		})
+	}
+}
+
+// BenchmarkRuleChange measures what one rule more or less of a thousand costs,
+// from the rules to the switch: the first time, and once there is a spare.
+func BenchmarkRuleChange(b *testing.B) {
+	for _, spare := range []bool{false, true} {
+		b.Run(fmt.Sprintf("rules=1000/spare=%v", spare), func(b *testing.B) {
+			rig := bpftest.NewWith(b, func(c *datapath.Config) { c.Testing = false })
+			a := rig.Attach(bpftest.Interface("eni-a", a1))
+			var many rules
+			for n := range 1000 {
+				many = append(many, rule(6, n+1, n+1, fmt.Sprintf("172.%d.%d.0/24", 16+n>>8, n&0xff)))
+			}
+			var old datapath.PolicyID
+			var took time.Duration
+			for n := 0; b.Loop(); n++ {
+				begun := time.Now()
+				like := old
+				if !spare {
+					like = 0
+				}
+				id, err := rig.ReplacePolicy(like, policy.Compile(world(many[:999+n%2], nil)))
+				if err == nil {
+					err = rig.Datapath.SetPolicy(a.ID, id, 1)
+				}
+				took += time.Since(begun) // the timer stops the world to count allocations
+				if err == nil && old != 0 {
+					err = rig.DeletePolicy(old)
+				}
+				if err == nil {
+					err = rig.Sweep(b.Context())
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+				old = id
+			}
+			b.ReportMetric(float64(took.Nanoseconds())/float64(b.N), "ns/change")
 		})
 	}
 }

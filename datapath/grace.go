@@ -4,6 +4,7 @@ package datapath
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/cilium/ebpf"
 )
@@ -62,5 +63,40 @@ func (d *Datapath) reclaim() error {
 		undo()
 	}
 	d.retired = nil
+	d.reclaims++
 	return nil
+}
+
+// reclaimAside is reclaim for Run: nobody waits for it. What comes in meanwhile
+// waits for the next time.
+func (d *Datapath) reclaimAside() error {
+	d.mu.Lock()
+	n, reclaims := len(d.retired), d.reclaims
+	d.mu.Unlock()
+	if n == 0 {
+		return nil
+	}
+	if err := d.grace.wait(); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.reclaims != reclaims {
+		return nil // somebody could not wait
+	}
+	ready := d.retired[:n]
+	d.retired = slices.Clone(d.retired[n:])
+	d.reclaims++
+	for _, undo := range ready {
+		undo()
+	}
+	return nil
+}
+
+// reclaimSoon asks Run to reclaim without waiting for it.
+func (d *Datapath) reclaimSoon() {
+	select {
+	case d.tidy <- struct{}{}:
+	default:
+	}
 }

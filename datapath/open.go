@@ -43,6 +43,8 @@ type Datapath struct {
 	policies  map[PolicyID]*installed
 	added     int      // policies so far
 	retired   []func() // undo what programs may still be reading; see reclaim
+	reclaims  int      // so far
+	spared    int      // prefixes of spares; see spares.go
 
 	fresh      bool
 	settings   bpfobj.HedgewardSettings
@@ -52,6 +54,7 @@ type Datapath struct {
 	handles    handles
 	drift      drift
 	kick       chan struct{} // asks Run for a sweep
+	tidy       chan struct{} // asks Run to reclaim
 	sweeping   sync.Mutex    // one sweep at a time; taken before mu
 }
 
@@ -69,7 +72,7 @@ func Open(cfg Config) (_ *Datapath, err error) {
 	if err := ensureDir(filepath.Join(cfg.Dir, linksDir)); err != nil {
 		return nil, err
 	}
-	d := &Datapath{cfg: cfg, kick: make(chan struct{}, 1)}
+	d := &Datapath{cfg: cfg, kick: make(chan struct{}, 1), tidy: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.Close())

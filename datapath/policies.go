@@ -5,7 +5,6 @@ package datapath
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"sync/atomic"
 
@@ -24,25 +23,37 @@ type PolicyID uint32
 type installed struct {
 	id      PolicyID
 	policy  *policy.Policy // nil: adopted, its rules are not known here
-	extents []extent
+	extents []extent       // all that it has of the steps, but for classes
+	places  []extent       // of these, those of its rows, direction after direction
 	routes  []bpfobj.HedgewardRouteKey
 	classes map[bpfobj.HedgewardClassKey]extent
 	rules   []uint32 // handles that it holds; see handles.go
 	retired bool
+	line    *line // nil: adopted
 }
 
 // AddPolicy installs a policy whole, under an id that no interface uses yet. On
 // error nothing of it stays.
-func (d *Datapath) AddPolicy(p *policy.Policy) (PolicyID, error) {
+func (d *Datapath) AddPolicy(p *policy.Policy) (PolicyID, error) { return d.ReplacePolicy(0, p) }
+
+// ReplacePolicy is AddPolicy for a policy that shall take the place of old, which
+// goes on as it is: it is faster if old has replaced another one before. An old
+// that is not there, 0 for one, makes no difference.
+func (d *Datapath) ReplacePolicy(old PolicyID, p *policy.Policy) (PolicyID, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	id, err := d.addPolicy(p)
-	if errors.Is(err, errFull) && len(d.retired) > 0 {
+	l := &line{}
+	if in := d.policies[old]; in != nil && in.line != nil && !in.retired {
+		l = in.line
+	}
+	id, err := d.addPolicy(l, p)
+	if errors.Is(err, errFull) && len(d.retired)+d.spared > 0 {
 		// What is being replaced may take the room.
 		if err := d.reclaim(); err != nil {
 			return 0, err
 		}
-		id, err = d.addPolicy(p)
+		d.dropAllSpares()
+		id, err = d.addPolicy(l, p)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("add policy: %w", err)
@@ -50,102 +61,54 @@ func (d *Datapath) AddPolicy(p *policy.Policy) (PolicyID, error) {
 	return id, nil
 }
 
-func (d *Datapath) addPolicy(p *policy.Policy) (PolicyID, error) {
-	var id PolicyID
-	for id = 1; d.policies[id] != nil; id++ {
+func (d *Datapath) addPolicy(l *line, p *policy.Policy) (PolicyID, error) {
+	in := d.unshelve(l)
+	if in == nil {
+		var id PolicyID
+		for id = 1; d.policies[id] != nil; id++ {
+		}
+		if uint32(id) >= d.Policies.MaxEntries() {
+			return 0, fmt.Errorf("no room for more than %d policies: %w", d.Policies.MaxEntries()-1, errFull)
+		}
+		in = &installed{id: id, policy: &policy.Policy{}, classes: make(map[bpfobj.HedgewardClassKey]extent), line: l}
 	}
-	if uint32(id) >= d.Policies.MaxEntries() {
-		return 0, fmt.Errorf("no room for more than %d policies: %w", d.Policies.MaxEntries()-1, errFull)
-	}
-	in := &installed{id: id, policy: p, classes: make(map[bpfobj.HedgewardClassKey]extent)}
-	if err := d.install(in); err != nil {
+	if err := d.install(in, p); err != nil {
 		d.uninstall(in)
+		delete(d.policies, in.id)
 		return 0, err
 	}
-	d.policies[id] = in
+	in.retired = false
+	l.alive++
+	d.policies[in.id] = in
 	d.added++
-	return id, nil
+	return in.id, nil
 }
 
-// install writes everything of a policy: rows, then what leads to them, then the
-// header, without which nothing of it is found.
-func (d *Datapath) install(in *installed) error {
-	var header bpfobj.HedgewardPolicy
-	var keys []bpfobj.HedgewardRouteKey
-	var values []bpfobj.HedgewardRow
-	for dir := range flow.Direction(flow.NumDirections) {
-		t := &in.policy.Tables[dir]
-		r, x, err := d.writeHandles(in, t.Rules)
-		if err != nil {
-			return err
-		}
-		in.extents = append(in.extents, x)
-		header.Handles[dir] = r
-		rows := make([]bpfobj.HedgewardRow, len(t.Rows))
-		for i, row := range t.Rows {
-			r, x, err := d.writeRow(row)
-			if err != nil {
-				return err
-			}
-			rows[i] = r
-			in.extents = append(in.extents, x)
-		}
-		for f := range flow.Family(flow.NumFamilies) {
-			r, x, err := d.writeRow(t.Any[f])
-			if err != nil {
-				return err
-			}
-			in.extents = append(in.extents, x)
-			header.Any[dir][f] = r
-			for _, route := range t.Routes[f] {
-				keys = append(keys, routeKey(tableOf(in.id, dir, f), route.Prefix))
-				values = append(values, rows[route.Row])
-			}
-			if len(t.Routes[f]) > 0 {
-				header.Has |= routesBit(dir, f)
-			}
-			if t.HasGroups() {
-				header.Has |= groupsBit(dir, f)
-			}
-		}
-	}
-	if len(keys) > 0 { // at once: a policy may have thousands
-		n, err := d.Routes.BatchUpdate(keys, values, nil)
-		if in.routes = keys[:n]; err != nil {
-			return fmt.Errorf("write prefixes: %w", asFull(err))
-		}
-	}
+// rewriteClasses gives a policy the rows of all classes.
+func (d *Datapath) rewriteClasses(in *installed) error {
+	before := in.classes
+	in.classes = make(map[bpfobj.HedgewardClassKey]extent, len(before))
+	var failed error
 	for _, c := range d.classIDs {
-		if err := d.installClass(in, c); err != nil {
-			return err
+		if failed = d.installClassFrom(in, c, before); failed != nil {
+			break
 		}
 	}
-	if err := d.Policies.Put(uint32(in.id), &header); err != nil {
-		return fmt.Errorf("write policy %d: %w", in.id, err)
+	for key, x := range before {
+		d.drop(d.ClassRows.Delete(&key))
+		d.steps.give(x)
 	}
-	return nil
-}
-
-func routeKey(table uint32, p netip.Prefix) (k bpfobj.HedgewardRouteKey) {
-	k.Prefixlen, k.Table = 32+uint32(p.Bits()), table
-	k.Addr.Word = words(p.Addr())
-	return k
-}
-
-// writeRow puts a row where no program looks yet.
-func (d *Datapath) writeRow(row policy.Row) (bpfobj.HedgewardRow, extent, error) {
-	x, err := d.steps.take(uint32(len(row)))
-	if err != nil {
-		return bpfobj.HedgewardRow{}, extent{}, err
-	}
-	for i, s := range row {
-		*d.step(x.offset + uint32(i)) = bpfobj.HedgewardStep{Start: s.Start, Rule: s.Rule, Flags: s.Flags}
-	}
-	return bpfobj.HedgewardRow{Offset: x.offset, Count: x.count}, x, nil
+	return failed
 }
 
 // installClass writes what members of a class's groups may do under a policy.
 func (d *Datapath) installClass(in *installed, c *class) error {
+	return d.installClassFrom(in, c, nil)
+}
+
+// installClassFrom is installClass for a policy that no program can be reading. It
+// takes from before the rows that it writes over.
+func (d *Datapath) installClassFrom(in *installed, c *class, before map[bpfobj.HedgewardClassKey]extent) error {
 	if in.policy == nil {
 		return nil // adopted: it has the rows of the classes of its time
 	}
@@ -156,8 +119,18 @@ func (d *Datapath) installClass(in *installed, c *class) error {
 				continue
 			}
 			key := bpfobj.HedgewardClassKey{Table: tableOf(in.id, dir, f), Class: uint32(c.id)}
+			if x, there := before[key]; there && x.count == uint32(len(row)) {
+				d.fill(x, row)
+				in.classes[key] = x
+				delete(before, key)
+				continue
+			}
 			if err := d.writeClass(in, key, row); err != nil {
 				return fmt.Errorf("write groups %v: %w", c.groups, err)
+			}
+			if x, there := before[key]; there {
+				d.steps.give(x)
+				delete(before, key)
 			}
 		}
 	}
@@ -227,7 +200,7 @@ func (d *Datapath) uninstall(in *installed) {
 		d.steps.give(x)
 	}
 	d.handles.release(in.rules)
-	in.routes, in.extents, in.classes, in.rules = nil, nil, nil, nil
+	in.routes, in.extents, in.places, in.classes, in.rules = nil, nil, nil, nil, nil
 }
 
 // dropRoutes takes prefixes out of the maps; those that are gone are no fault.
@@ -292,10 +265,18 @@ func (d *Datapath) retirePolicy(in *installed) {
 		return
 	}
 	in.retired = true
+	if in.line != nil {
+		if in.line.alive--; in.line.alive == 0 {
+			d.dropSpares(in.line)
+		}
+	}
 	d.retire(func() {
-		d.uninstall(in)
-		delete(d.policies, in.id)
+		if !d.shelve(in) {
+			d.uninstall(in)
+			delete(d.policies, in.id)
+		}
 	})
+	d.reclaimSoon()
 }
 
 // DeletePolicy takes a policy away that no interface uses. Its room is free

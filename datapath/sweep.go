@@ -109,6 +109,11 @@ func (d *Datapath) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-d.tidy:
+			if err := d.reclaimAside(); err != nil {
+				d.cfg.Log.Error("cannot free what was replaced", "error", err)
+			}
+			continue
 		case <-d.kick:
 		case <-tick.C:
 			if time.Since(last) < sweepEvery && !d.near() {

@@ -46,6 +46,9 @@ type Route struct {
 	Row    int
 }
 
+// Compare orders routes as Table.Routes are.
+func (r Route) Compare(other Route) int { return comparePrefixes(r.Prefix, other.Prefix) }
+
 // Compile builds the tables. The same Source always gives equal tables. Rules
 // whose peer or range is invalid match nothing. It panics when a direction has
 // more than MaxRules rules, which the quotas of the API exclude.
@@ -80,7 +83,7 @@ func compileTable(rules []Rule) Table {
 	add := func(p netip.Prefix, rule int) {
 		if p.IsValid() && !p.Addr().Is4In6() {
 			f := family(p.Addr())
-			own[f] = append(own[f], owned{p.Masked(), rule})
+			own[f] = append(own[f], newOwned(p.Masked(), rule))
 		}
 	}
 	for i := range rules {
@@ -102,10 +105,29 @@ func compileTable(rules []Rule) Table {
 	return t
 }
 
-// owned is a prefix that a rule names.
+// owned is a prefix that a rule names. high and low are its address, for sorting.
 type owned struct {
-	prefix netip.Prefix
-	rule   int
+	prefix    netip.Prefix
+	high, low uint64
+	rule      int
+}
+
+func newOwned(p netip.Prefix, rule int) owned {
+	a := p.Addr().As16()
+	return owned{p, binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:]), rule}
+}
+
+// compareOwned orders as comparePrefixes does, and within a prefix by rule.
+func compareOwned(a, b owned) int {
+	switch {
+	case a.high != b.high:
+		return cmp.Compare(a.high, b.high)
+	case a.low != b.low:
+		return cmp.Compare(a.low, b.low)
+	case a.prefix.Bits() != b.prefix.Bits():
+		return a.prefix.Bits() - b.prefix.Bits()
+	}
+	return a.rule - b.rule
 }
 
 // comparePrefixes orders prefixes as Table.Routes are: those around others first.
@@ -115,11 +137,13 @@ func comparePrefixes(a, b netip.Prefix) int {
 
 // route walks the prefixes of one family from the outside in, so that the rules
 // of the prefixes around each are known when its turn comes. shared holds the
-// rows there are, by the numbers of the rules that they are made of.
+// rows there are, by the numbers of the rules that they are made of; most are made
+// of one rule alone, which single holds.
 func (t *Table) route(f flow.Family, own []owned, shared map[string]int) {
-	slices.SortFunc(own, func(a, b owned) int {
-		return cmp.Or(comparePrefixes(a.prefix, b.prefix), cmp.Compare(a.rule, b.rule))
-	})
+	slices.SortFunc(own, compareOwned)
+	single := make([]int, len(t.Rules)) // index of the row, plus one
+	t.Routes[f] = make([]Route, 0, len(own))
+	steps := make([]Step, 0, maxOneRange*len(own)) // room for rows of one rule
 	type level struct {
 		prefix netip.Prefix
 		rules  []int // own and around, ascending
@@ -150,6 +174,23 @@ func (t *Table) route(f flow.Family, own []owned, shared map[string]int) {
 		}
 		around = append(around, level{p, rules})
 
+		if len(rules) == 1 {
+			at := &single[rules[0]]
+			if *at == 0 {
+				ranges = t.appendRanges(ranges[:0], f, rules)
+				if n := ranges[0]; n.lo <= n.hi && !n.allPorts {
+					from := len(steps)
+					steps = appendOneRange(steps, n)
+					t.Rows = append(t.Rows, Row(steps[from:len(steps):len(steps)]))
+				} else {
+					t.Rows = append(t.Rows, newRow(ranges))
+				}
+				*at = len(t.Rows)
+			}
+			t.Routes[f] = append(t.Routes[f], Route{p, *at - 1})
+			used[p.Bits()] = true
+			continue
+		}
 		key = append(key[:0], byte(f)) // the same rules are other keys in another family
 		for _, r := range rules {
 			key = binary.LittleEndian.AppendUint16(key, uint16(r))

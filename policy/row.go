@@ -105,7 +105,13 @@ func oneRange(n numbered) Row {
 	if n.lo > n.hi {
 		return nil
 	}
-	row := make(Row, 0, 3)
+	return appendOneRange(make(Row, 0, maxOneRange), n)
+}
+
+const maxOneRange = 3 // steps
+
+// appendOneRange appends the steps of a range that is not empty.
+func appendOneRange(row []Step, n numbered) []Step {
 	if n.lo > 0 {
 		row = append(row, Step{Start: 0, Rule: NoRule})
 	}

@@ -227,7 +227,7 @@ func (r *Rig) Device() (name string, ifindex int) {
 // what was.
 func (r *Rig) SetPolicy(i datapath.Interface, src policy.Source) {
 	r.t.Helper()
-	id, err := r.AddPolicy(policy.Compile(src))
+	id, err := r.ReplacePolicy(r.policies[i.ID], policy.Compile(src))
 	if err != nil {
 		r.t.Fatal(err)
 	}
