@@ -12,8 +12,8 @@ help: ## print these verbs
 up: ## build and run everything on this machine (root; ARGS="..." is passed on)
 	@internal/tools/up.sh up $(ARGS)
 
-build: ## build bin/hedgeward; needs only Go
-	go build -trimpath -o bin/hedgeward ./cmd/hedgeward
+build: ## build bin/hedgeward and bin/hedgeward-agent; needs only Go
+	go build -trimpath -o bin/ ./cmd/...
 
 demo: ## against a running `make up`: groups, instances, real connections
 	@internal/tools/up.sh demo $(ARGS)

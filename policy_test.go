@@ -73,6 +73,8 @@ var rooms = map[string]room{
 	"awsapi/appstream": {rank: 65, why: "wire types to control and back"},
 	"awsapi":           {rank: 63, why: "the listener: signature, service, operation; services plug into it"},
 
+	"cmd/hedgeward-agent": {rank: 70, own: []string{"agent", "datapath", "feed", "flow", "instance", "internal/clock", "join", "policy", "secgroup", "stream"}, uses: []string{"github.com/spf13/cobra", "golang.org/x/sync", "golang.org/x/sys"}, why: "one host, with rights over its kernel: neither store nor API; packages.txt has all it links"},
+
 	"cmd/hedgeward": {rank: 70, uses: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/aws/aws-sdk-go-v2", "golang.org/x/sys", "golang.org/x/sync"}, why: "puts the parts together; demo drives the public API as a client"},
 
 	"internal/gen/apigen": {rank: 70, own: []string{}, why: "generator of the wire types; a program, imported by nobody"},
@@ -104,7 +106,7 @@ var bans = []struct {
 	except        []string
 }{
 	{"encoding/xml", "XML exists only at the API's edge", []string{"awsapi/"}},
-	{"net/http", "HTTP exists only at the API's edge and in its clients", []string{"awsapi", "awsapi/", "cmd/hedgeward", "join", "metrics", "stream", "test/bench"}},
+	{"net/http", "HTTP exists only at the API's edge and in its clients", []string{"awsapi", "awsapi/", "cmd/hedgeward", "cmd/hedgeward-agent", "join", "metrics", "stream", "test/bench"}},
 	{"log", "logs go through a *slog.Logger that is passed in; a generator may say why it stopped", []string{"internal/gen/"}},
 	{"math/rand", "math/rand/v2 has no global seed to forget; identifiers use crypto/rand", nil},
 	{"unsafe", "layouts are encoded, not overlaid; only the kernel's side needs addresses", []string{"datapath", "datapath/", "instance", "stream/streampb"}},

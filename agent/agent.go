@@ -73,9 +73,11 @@ type Agent struct {
 	cfg Config
 
 	mu         sync.Mutex
-	ctx        context.Context // of Run; nil until then
-	applied    int64           // revision of the newest delta in force
-	moved      chan struct{}   // closed and replaced whenever applied is
+	ctx        context.Context  // of Run; nil until then
+	applied    int64            // revision of the newest delta in force
+	moved      chan struct{}    // closed and replaced whenever applied is
+	turned     chan struct{}    // closed and replaced whenever what judges an interface may have changed
+	judgedBy   map[string]int64 // interface -> newest revision that judged it when somebody asked; see Behind
 	groups     map[string]*feed.Group
 	interfaces map[string]*feed.Interface
 	addresses  map[feed.AddressKey]*feed.Address
@@ -112,7 +114,7 @@ type closed struct {
 // force stays in force until the first delta.
 func New(cfg Config) (*Agent, error) {
 	a := &Agent{
-		cfg: cfg, moved: make(chan struct{}),
+		cfg: cfg, moved: make(chan struct{}), turned: make(chan struct{}), judgedBy: map[string]int64{},
 		groups: map[string]*feed.Group{}, interfaces: map[string]*feed.Interface{},
 		addresses: map[feed.AddressKey]*feed.Address{}, instances: map[string]*feed.Instance{},
 		owned:    map[string]map[feed.AddressKey]struct{}{},
@@ -183,6 +185,9 @@ func (a *Agent) try(object string, do func() error) {
 
 // retry tries everything that failed once more. The caller holds a.mu.
 func (a *Agent) retry() {
+	if len(a.redo) > 0 {
+		defer a.turn()
+	}
 	for object, do := range a.redo {
 		a.try(object, do)
 	}

@@ -97,7 +97,8 @@ func (a *Agent) Apply(d *feed.Delta) {
 			a.work(now.Instance)
 		}
 	}
-	if d.Revision > a.applied {
+	a.turn()
+	if d.Revision != a.applied { // less, if the store was restored from a backup
 		a.applied = d.Revision
 		close(a.moved)
 		a.moved = make(chan struct{})

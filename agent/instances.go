@@ -219,5 +219,6 @@ func (a *Agent) attach(id, name string, index int) error {
 		return fmt.Errorf("interface %s: %w", id, err)
 	}
 	a.tellAddressesOf(id)
+	a.turn()
 	return nil
 }

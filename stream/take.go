@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -152,10 +153,12 @@ func (f *follower) take(d *feed.Delta, jump bool) {
 
 // ack tells the server what is in force, whenever that changes.
 func (f *follower) ack(ctx context.Context) error {
-	var deltas uint64
+	var deltas, told uint64
+	var said map[string]int64
 	for {
 		behind, changed := f.agent.Behind()
-		if deltas > 0 {
+		if deltas > told || deltas > 0 && !maps.Equal(behind, said) {
+			told, said = deltas, behind
 			m := &pb.Ack{Deltas: deltas}
 			for id, revision := range behind {
 				if len(m.Behind) < maxBehind {

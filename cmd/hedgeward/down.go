@@ -43,7 +43,7 @@ func down(ctx context.Context, st *state, purge bool) error {
 	}
 	defer release()
 	var removed []string
-	driver := ownInstances{instance.NewNetns(instance.Config{StateDir: st.dir}), st}
+	driver := instance.Own{Netns: instance.NewNetns(instance.Config{StateDir: st.dir})}
 	found, err := driver.List()
 	errs := []error{err}
 	for _, f := range found {

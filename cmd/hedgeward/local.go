@@ -45,7 +45,7 @@ func openLocalHost(in *installation, o upOptions) (*localHost, error) {
 	}
 	h.agent, err = agent.New(agent.Config{
 		Datapath: h.datapath,
-		Driver:   ownInstances{instance.NewNetns(instance.Config{StateDir: in.st.dir, Log: in.log}), in.st},
+		Driver:   instance.Own{Netns: instance.NewNetns(instance.Config{StateDir: in.st.dir, Log: in.log})},
 		Report: func(ctx context.Context, id string, observed secgroup.InstanceState, detail string) error {
 			return in.control.ReportInstance(ctx, host, id, observed, detail)
 		},
