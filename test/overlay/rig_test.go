@@ -34,7 +34,7 @@ const (
 
 // installation is a model and the hosts that follow it.
 type installation struct {
-	t     *testing.T
+	t     testing.TB
 	store *store.Store
 	model *model.Model
 	wire  *testnet.NS // joins the hosts
@@ -59,7 +59,7 @@ type host struct {
 }
 
 // install makes an installation of hosts, by underlay address. All are joined.
-func install(t *testing.T, underlays map[string]string) *installation {
+func install(t testing.TB, underlays map[string]string) *installation {
 	t.Helper()
 	s, err := store.Embedded(t.Context(), t.TempDir())
 	if err != nil {

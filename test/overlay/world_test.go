@@ -87,7 +87,7 @@ func outside(group string) []secgroup.Rule {
 }
 
 // populate makes the world and waits until its instances run.
-func populate(t *testing.T, in *installation) *world {
+func populate(t testing.TB, in *installation) *world {
 	t.Helper()
 	w := &world{in, map[string]*testnet.NS{}}
 	in.step(func(tx *model.Tx) {
