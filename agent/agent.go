@@ -29,7 +29,7 @@ type Datapath interface {
 	DeletePrefix(vpc string, p netip.Prefix) error
 	SetRoutes(network string, routes []datapath.Route) error
 	SetUplink(ifindex int) error
-	SetOverlay(ifindex int, self netip.Addr) error
+	SetOverlay(ifindex int, self netip.AddrPort) error
 	SetVNIs(map[uint32]string) error
 	Adopted() datapath.Adopted
 	Interfaces() ([]datapath.InterfaceStatus, error)

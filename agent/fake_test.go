@@ -168,7 +168,7 @@ func (k *strictKernel) SetUplink(ifindex int) error {
 	return nil
 }
 
-func (k *strictKernel) SetOverlay(ifindex int, _ netip.Addr) error {
+func (k *strictKernel) SetOverlay(ifindex int, _ netip.AddrPort) error {
 	k.overlay = ifindex
 	return nil
 }

@@ -22,9 +22,9 @@ func (a *Agent) bringOverlay() {
 			if _, err := a.cfg.Driver.RemoveOverlay(); err != nil {
 				return err
 			}
-			return a.cfg.Datapath.SetOverlay(0, netip.Addr{})
+			return a.cfg.Datapath.SetOverlay(0, netip.AddrPort{})
 		}
-		changed, err := a.cfg.Driver.EnsureOverlay(o, func(_ string, ifindex int) error { return a.cfg.Datapath.SetOverlay(ifindex, o.Address) })
+		changed, err := a.cfg.Driver.EnsureOverlay(o, func(_ string, ifindex int) error { return a.cfg.Datapath.SetOverlay(ifindex, o.AddrPort()) })
 		if changed {
 			for id := range a.instances {
 				a.work(id)

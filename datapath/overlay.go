@@ -19,18 +19,20 @@ var overlayHook = hook{bpfobj.HedgewardProgFromOverlay, ebpf.AttachTCXIngress, h
 const overlayPin = "overlay"
 
 // SetOverlay makes a VXLAN device, which must take where to from each packet, the
-// way to other hosts, and judges what comes by it. They reach this host at self.
-// 0 closes the way.
-func (d *Datapath) SetOverlay(ifindex int, self netip.Addr) error {
+// way to other hosts, and judges what comes by it. They reach this host at self,
+// whose port is that of all hosts: no instance can send there by another way. 0
+// closes the way.
+func (d *Datapath) SetOverlay(ifindex int, self netip.AddrPort) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var value bpfobj.HedgewardTunnelEnd
 	if ifindex != 0 {
-		if !self.IsValid() || self.Is4In6() || self.Zone() != "" {
-			return fmt.Errorf("set the way to other hosts: %s is no plain address", self)
+		a := self.Addr()
+		if !self.IsValid() || a.Is4In6() || a.Zone() != "" || self.Port() == 0 {
+			return fmt.Errorf("set the way to other hosts: %s is no plain address with a port", self)
 		}
-		value = bpfobj.HedgewardTunnelEnd{Ifindex: uint32(ifindex), Family: uint32(familyOf(self))}
-		value.Self.Word = words(self)
+		value = bpfobj.HedgewardTunnelEnd{Ifindex: uint32(ifindex), Family: uint32(familyOf(a)), Port: uint32(self.Port())}
+		value.Self.Word = words(a)
 		if err := d.linkHook(overlayPin, ifindex, overlayHook); err != nil {
 			return fmt.Errorf("set the way to other hosts: %w", err)
 		}

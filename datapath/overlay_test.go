@@ -28,7 +28,7 @@ func apart(t *testing.T) (l *lab, overlay int) {
 	t.Helper()
 	l = newLab(t)
 	_, overlay = l.Device()
-	if err := l.SetOverlay(overlay, netip.MustParseAddr(here)); err != nil {
+	if err := l.SetOverlay(overlay, netip.AddrPortFrom(netip.MustParseAddr(here), 4789)); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.SetVNIs(map[uint32]string{vni: bpftest.VPC}); err != nil {
@@ -246,6 +246,29 @@ func TestForwardedStaysHere(t *testing.T) {
 	}
 }
 
+// TestNoInstancePosesAsAHost: whoever translates the addresses of instances on their
+// way to the internet may give them the host's, which other hosts believe.
+func TestNoInstancePosesAsAHost(t *testing.T) {
+	l, uplink := joined(t)
+	lead(t, l, "0.0.0.0/0")
+	forged := bpftest.UDP(a1+":40000", there+":4789")
+	if got := l.Out(l.a, forged); got.Redirect != uplink {
+		t.Errorf("on the only host: %+v", got)
+	}
+	_, overlay := l.Device()
+	if err := l.SetOverlay(overlay, netip.AddrPortFrom(netip.MustParseAddr(here), 4789)); err != nil {
+		t.Fatal(err)
+	}
+	if got := l.Out(l.a, forged); got.Redirect != 0 || got.Reason[flow.Ingress] != flow.ReasonNoRoute {
+		t.Errorf("among hosts: %+v", got)
+	}
+	for what, f := range map[string]bpftest.Frame{"another port": bpftest.UDP(a1+":40000", there+":4788"), "TCP": tcp(a1+":40000", there+":4789", "S")} {
+		if got := l.Out(l.a, f); got.Redirect != uplink {
+			t.Errorf("%s: %+v", what, got)
+		}
+	}
+}
+
 // TestOtherHostsAreAdopted: a process that starts goes on sending and judging by
 // what it finds, and knows all of it.
 func TestOtherHostsAreAdopted(t *testing.T) {
@@ -271,7 +294,7 @@ func TestOtherHostsAreAdopted(t *testing.T) {
 	if got := fromHost(t, l, there, vni, tcp(t1+":40000", a1+":22", "S")); got.Reason[flow.Ingress] != byRule {
 		t.Errorf("%+v", got)
 	}
-	if err := l.SetOverlay(0, netip.Addr{}); err != nil {
+	if err := l.SetOverlay(0, netip.AddrPort{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := l.Out(l.a, tcp(a1+":40001", t1+":443", "S")); got.Redirect != 0 || got.Reason[flow.Ingress] != flow.ReasonNoRoute {

@@ -21,6 +21,11 @@ type Overlay struct {
 	Port    int        // UDP, the same on all hosts; zero means 4789 (RFC 7348)
 }
 
+// AddrPort returns the address with the port that is used.
+func (o Overlay) AddrPort() netip.AddrPort {
+	return netip.AddrPortFrom(o.Address, uint16(cmp.Or(o.Port, vxlanPort)))
+}
+
 // What VXLAN adds to a packet of an instance: its Ethernet header, and those of
 // VXLAN, UDP and IP.
 const (

@@ -210,6 +210,7 @@ struct tunnel_end {
 	__u32 ifindex; /* 0: there is none */
 	__u32 family;  /* of the addresses of hosts */
 	struct address self;
+	__u32 port;    /* of UDP, on all hosts */
 };
 
 /* On which host an address is that somebody has on another one. The key is as in

@@ -98,6 +98,15 @@ static __noinline int tunnel(struct __sk_buff *skb, const struct interface *me,
 	return LEFT | bpf_redirect(o->ifindex, 0);
 }
 
+/* Whether an instance would speak to hosts by way of the internet, as only hosts do:
+ * where addresses are translated, under the address of its host. */
+static __always_inline int poses(const struct packet *p)
+{
+	struct tunnel_end *o = host_overlay();
+
+	return o && p->proto == PROTO_UDP && p->fragment != LATER_FRAGMENT && p->port == o->port;
+}
+
 /* What becomes of a packet from the instance that its egress rules accept, for
  * reason, and that no interface of this host can have. */
 static __always_inline int depart(struct __sk_buff *skb, const struct interface *me, __u32 slot,
@@ -106,7 +115,7 @@ static __always_inline int depart(struct __sk_buff *skb, const struct interface 
 	int answer = tunnel(skb, me, p, out);
 
 	if (!answer)
-		answer = leave(skb, me, p, out);
+		answer = poses(p) ? REASON_NO_ROUTE : leave(skb, me, p, out);
 	if (answer & LEFT) {
 		count(slot, EGRESS, reason, p->segments);
 		return answer & ~LEFT;

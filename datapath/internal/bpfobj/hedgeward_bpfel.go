@@ -371,6 +371,7 @@ type HedgewardTunnelEnd struct {
 	Ifindex uint32
 	Family  uint32
 	Self    HedgewardAddress
+	Port    uint32
 }
 
 type HedgewardUse struct {
