@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
@@ -110,6 +111,17 @@ func (s *Store) Revision(ctx context.Context) (int64, error) {
 		return 0, fmt.Errorf("read the store's revision: %w", err)
 	}
 	return resp.Header.Revision, nil
+}
+
+// Name returns what tells this store from others: revisions compare within one
+// only. A store that is made anew from a backup has another name than the one
+// that was backed up, as etcd names its clusters.
+func (s *Store) Name(ctx context.Context) (string, error) {
+	resp, err := s.client.Get(ctx, "\x00", clientv3.WithCountOnly())
+	if err != nil {
+		return "", fmt.Errorf("read the store's name: %w", err)
+	}
+	return strconv.FormatUint(resp.Header.ClusterId, 16), nil
 }
 
 // Watch calls apply for every commit under prefix from revision from on, in

@@ -78,7 +78,9 @@ func assemble(ctx context.Context, st *state, o serving, s *store.Store, remote 
 	}
 	in.control = control.New(s, in.model, cfg)
 	if remote != nil {
-		remote.attend(in.control, log)
+		if err := remote.attend(ctx, in); err != nil {
+			return in, err
+		}
 	}
 	in.health.fresh = in.control.Ready
 	if _, served := in.control.Region(o.region); !served {
@@ -143,6 +145,9 @@ func (in *installation) serve(ctx context.Context, api net.Listener, ready func(
 		select {
 		case <-ctx.Done():
 			in.health.withdraw()
+			if in.remote != nil {
+				in.remote.stream.Leave() // hosts find another server meanwhile
+			}
 			pause(run, in.drain)
 			end(context.Cause(ctx))
 		case <-run.Done():

@@ -5,13 +5,19 @@ package main
 import (
 	"context"
 	"errors"
-	"log/slog"
+	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"sync/atomic"
+	"time"
 
+	"github.com/hedgeward/hedgeward/control"
+	"github.com/hedgeward/hedgeward/feed/teller"
 	"github.com/hedgeward/hedgeward/join"
 	"github.com/hedgeward/hedgeward/metrics"
+	"github.com/hedgeward/hedgeward/secgroup"
+	"github.com/hedgeward/hedgeward/stream"
 )
 
 // remoteHosts are the machines that run a server's instances: they join, and
@@ -19,10 +25,16 @@ import (
 type remoteHosts struct {
 	listener net.Listener // for agents; nil: this server takes none, others may
 	join     *join.Server
-	serve    http.Handler // what hosts that joined are served
+	stream   *stream.Server // what hosts that joined are served
 	present  presence
 	counted  atomic.Pointer[metrics.Metrics]
 }
+
+// A host that says nothing for so long is asked, and has so long to answer.
+const (
+	hostSilent = 10 * time.Second
+	hostAnswer = 5 * time.Second
+)
 
 // presence is control.Presence for whoever knows it once everything is open. The
 // zero presence has nobody connected.
@@ -45,16 +57,40 @@ func openRemoteHosts(address string) (*remoteHosts, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &remoteHosts{listener: l, serve: http.NotFoundHandler()}, nil
+	return &remoteHosts{listener: l}, nil
 }
 
-// attend lets hosts be kept by r.
-func (h *remoteHosts) attend(r join.Registry, log *slog.Logger) {
-	h.join = join.NewServer(join.ServerConfig{Registry: r, Log: log, Refused: func(code string) {
+// attend makes what hosts are served from an installation's operations and model.
+func (h *remoteHosts) attend(ctx context.Context, in *installation) error {
+	epoch, err := in.store.Name(ctx)
+	if err != nil {
+		return err
+	}
+	refused := func(code string) {
 		if m := h.counted.Load(); m != nil {
 			m.HostRefused(code)
 		}
-	}})
+	}
+	h.join = join.NewServer(join.ServerConfig{Registry: in.control, Log: in.log, Refused: refused})
+	replica, err := os.Hostname()
+	if err != nil {
+		replica = "unnamed"
+	}
+	h.stream = stream.NewServer(stream.ServerConfig{
+		Hold: func(r *http.Request) (string, context.Context, func(), error) { return h.join.Hold(r.Context(), r.TLS) },
+		Tell: func(host string) stream.Telling { return teller.Tell(in.model, host) },
+		Report: func(ctx context.Context, host, id string, observed secgroup.InstanceState, detail string) error {
+			err := in.control.ReportInstance(ctx, host, id, observed, detail)
+			if errors.Is(err, control.ErrNotOnHost) {
+				return fmt.Errorf("%w: %w", stream.ErrForeign, err)
+			}
+			return err
+		},
+		Epoch: epoch, Replica: replica, Version: version, Log: in.log, Refused: refused,
+	})
+	connected := h.stream.Connected
+	h.present.connected.Store(&connected)
+	return nil
 }
 
 // tasks are what runs for hosts while the installation does.
@@ -63,7 +99,9 @@ func (h *remoteHosts) tasks(counted *metrics.Metrics) []task {
 	tasks := []task{h.join.Run}
 	if h.listener != nil {
 		tasks = append(tasks, func(ctx context.Context) error {
-			return serveHTTP(ctx, "agents", h.listener, h.join.HTTP(h.serve))
+			srv := h.join.HTTP(h.stream)
+			srv.HTTP2 = stream.Alive(hostSilent, hostAnswer)
+			return serveHTTP(ctx, "agents", h.listener, srv)
 		})
 	}
 	return tasks
