@@ -164,6 +164,9 @@ func (i *Identity) Host() string { return i.current().host }
 // Servers returns the URLs of the servers, as they were given.
 func (i *Identity) Servers() []string { return slices.Clone(i.current().from.Servers) }
 
+// Underlay returns the address at which other hosts reach this one, zero for none.
+func (i *Identity) Underlay() netip.Addr { return i.current().from.Underlay }
+
 // Changed returns a channel that is closed when there is a newer certificate than
 // now: long connections are made anew with it at leisure, before the old one
 // expires.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command hedgeward-agent is what runs on a host of an installation with servers
-// elsewhere: it makes the instances that are placed on the host and enforces
-// their interfaces (run), and says how it is doing (status). Each command is one
+// elsewhere: it becomes a host (join), makes the instances that are placed on it and
+// enforces their interfaces (run), and says how it is doing (status). Each command is one
 // file; what they share is the state folder (state.go) and the socket in it
 // (socket.go).
 //
@@ -44,6 +44,6 @@ func root() *cobra.Command {
 	var st state
 	cmd.PersistentFlags().StringVar(&st.dir, "state", defaultState, "folder that holds everything to be kept")
 	cmd.CompletionOptions.HiddenDefaultCmd = true
-	cmd.AddCommand(runCommand(&st), statusCommand(&st))
+	cmd.AddCommand(joinCommand(&st), runCommand(&st), statusCommand(&st))
 	return cmd
 }
