@@ -11,8 +11,6 @@ import (
 // untried lists the cases of docs/spec/appstream.md section 12 that no test
 // plays, with the reason.
 var untried = map[string]string{
-	"D13": "there are no interface endpoints: a stack that names one refuses to stream any other way",
-	"D14": "there are no interface endpoints",
 	"D15": "instances join no domain: DomainJoinInfo is kept to be shown",
 	"D16": "the metadata service is not built",
 	"D17": "the resolver at VPC base + 2 is not built; what is not exempt is tried in A09",

@@ -61,7 +61,7 @@ func (s *Service) RunFleets(ctx context.Context) error {
 func concernsFleets(refs map[model.Ref]struct{}) bool {
 	for ref := range refs {
 		switch ref.Kind {
-		case model.Fleets, model.Builders, model.Instances, model.StreamingSessions:
+		case model.Fleets, model.Builders, model.Instances, model.StreamingSessions, model.VPCEndpoints:
 			return true
 		}
 	}
@@ -99,6 +99,20 @@ func (s *Service) settleAll(ctx context.Context) error {
 		})
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s %s of %s: %w", builderNouns[b.Kind], b.Name, b.Account, err))
+		}
+	}
+	for e := range snap.VPCEndpoints.All() {
+		if endpointSettled(e) {
+			continue
+		}
+		err := s.write(ctx, e.Scope, func(tx *model.Tx) error {
+			if now := tx.VPCEndpoints.Get(e.ID); now != nil {
+				s.settleEndpoint(tx, now)
+			}
+			return nil
+		})
+		if err != nil {
+			failed = append(failed, fmt.Errorf("endpoint %s: %w", e.ID, err))
 		}
 	}
 	return errors.Join(failed...)
@@ -298,7 +312,7 @@ func (s *Service) streamingFailed(tx *model.Tx, in *secgroup.Instance, detail st
 	now, what := s.now(), in.Streaming
 	err := &shortfall{instanceUnmade, "An instance could not be made: " + detail}
 	switch what.Kind {
-	case secgroup.GatewayKind: // without it nothing streams: it is tried again
+	case secgroup.GatewayKind, secgroup.EndpointKind: // nothing stands in for it: it is tried again
 		next := *in
 		next.Boots++
 		tx.Instances.Put(&next)

@@ -183,7 +183,7 @@ func (f *fleets) opened(user string) (*Stream, error) {
 	u, err := f.CreateStreamingURL(f.t.Context(), f.Scope, "K", "F", user, time.Minute)
 	f.must(err)
 	_, parameters, _ := strings.Cut(u.URL, "parameters=")
-	return f.OpenStream(f.t.Context(), parameters)
+	return f.OpenStream(f.t.Context(), parameters, Door{})
 }
 
 func (f *fleets) stack() {
@@ -225,12 +225,12 @@ func TestAnInstanceIsReplacedAfterItsSession(t *testing.T) {
 	if next.Instance == first.Instance {
 		t.Error("another user gets a used instance")
 	}
-	over, err := f.ReportStreams(t.Context(), []string{first.Session, next.Session})
+	over, err := f.ReportStreams(t.Context(), []string{first.Session, next.Session}, Door{})
 	if err != nil || !slices.Equal(over, []string{first.Session}) {
 		t.Errorf("over are %v, %v", over, err)
 	}
 	// Nobody is on the session any more: it ends after the disconnect timeout.
-	_, err = f.ReportStreams(t.Context(), nil)
+	_, err = f.ReportStreams(t.Context(), nil, Door{})
 	f.must(err)
 	f.clock.Advance(defaultDisconnect)
 	f.settle()

@@ -4,19 +4,27 @@ package control
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 
 	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/secgroup"
 )
 
-// ReportStreams takes which sessions the gateway has users on, all of them, and
-// returns those among them that are over.
-func (s *Service) ReportStreams(ctx context.Context, connected []string) (over []string, err error) {
+// Door is by which gateway a user comes: that of an interface of a VPC endpoint or,
+// the zero Door, that of the internet.
+type Door struct {
+	Endpoint string     // id
+	Address  netip.Addr // of the interface
+}
+
+// ReportStreams takes which sessions the gateway behind a door has users on, all of
+// them, and returns those among them that are over.
+func (s *Service) ReportStreams(ctx context.Context, connected []string, by Door) (over []string, err error) {
 	snap := s.Read()
 	wrong := map[secgroup.Scope][]string{}
 	for v := range snap.StreamingSessions.All() {
-		if v.State == secgroup.SessionActive && v.Connected != slices.Contains(connected, v.ID) {
+		if v.State == secgroup.SessionActive && v.Endpoint == by.Endpoint && v.Door == by.Address && v.Connected != slices.Contains(connected, v.ID) {
 			wrong[v.Scope] = append(wrong[v.Scope], v.ID)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hedgeward/hedgeward/model"
@@ -55,7 +56,7 @@ func (s *Service) CreateStreamingURL(ctx context.Context, scope secgroup.Scope, 
 	case f.State != secgroup.FleetRunning:
 		return nil, secgroup.Errorf(streamNotAvailable, "Fleet %s is %s. It must be RUNNING to stream.", fleet, f.State)
 	}
-	return s.letIn(ctx, pass{Scope: scope, Kind: secgroup.FleetKind, Name: fleet, Stack: stack, User: user}, validity)
+	return s.letIn(ctx, pass{Scope: scope, Kind: secgroup.FleetKind, Name: fleet, Stack: stack, User: user}, k.Endpoints, validity)
 }
 
 // CreateBuilderURL lets its holder into a running builder.
@@ -69,7 +70,7 @@ func (s *Service) CreateBuilderURL(ctx context.Context, scope secgroup.Scope, ki
 	if b.State != secgroup.BuilderRunning {
 		return nil, mustBe(b, secgroup.BuilderRunning)
 	}
-	return s.letIn(ctx, pass{Scope: scope, Kind: kind, Name: name}, validity)
+	return s.letIn(ctx, pass{Scope: scope, Kind: kind, Name: name}, b.Endpoints, validity)
 }
 
 // The gateway comes with the first streaming instance, which may be faster.
@@ -78,10 +79,15 @@ const (
 	gatewayLook = 20 * time.Millisecond
 )
 
-func (s *Service) letIn(ctx context.Context, p pass, validity time.Duration) (*StreamingURL, error) {
-	gateway, err := s.awaitGateway(ctx)
+// letIn makes a URL for who may come by these endpoints alone or, without any, by
+// the internet.
+func (s *Service) letIn(ctx context.Context, p pass, endpoints []string, validity time.Duration) (*StreamingURL, error) {
+	gateway, err := endpointDoor(s.Read(), p.Scope, endpoints)
+	if len(endpoints) == 0 {
+		gateway, err = s.awaitGateway(ctx)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("make a streaming URL: %w", err)
+		return nil, err
 	}
 	p.Expires = s.now().Add(validity).UTC().Truncate(time.Second)
 	plain, err := json.Marshal(p)
@@ -103,11 +109,36 @@ func (s *Service) awaitGateway(ctx context.Context) (string, error) {
 		select {
 		case <-time.After(gatewayLook):
 		case <-ctx.Done():
-			return "", fmt.Errorf("the streaming gateway is not there: %w", context.Cause(ctx))
+			return "", fmt.Errorf("make a streaming URL: the streaming gateway is not there: %w", context.Cause(ctx))
 		}
 	}
-	return "", errors.New("this installation has no streaming gateway")
+	return "", errors.New("make a streaming URL: this installation has no streaming gateway")
 }
+
+// endpointDoor returns where users reach the first of the endpoints that is there.
+func endpointDoor(snap *model.Snapshot, scope secgroup.Scope, endpoints []string) (string, error) {
+	for _, id := range endpoints {
+		e := snap.VPCEndpoints.Get(id)
+		if e == nil || e.Scope != scope || e.Service != secgroup.StreamingEndpoint || e.State != secgroup.EndpointAvailable {
+			continue
+		}
+		for _, i := range EndpointInterfaces(snap, e) {
+			if len(i.Addresses) > 0 {
+				return netip.AddrPortFrom(i.Addresses[0], EndpointPort).String(), nil
+			}
+		}
+	}
+	return "", secgroup.Errorf(streamNotAvailable, "None of the interface endpoints %s is an available one for streaming.", strings.Join(endpoints, ", "))
+}
+
+// EndpointPort is where an interface endpoint is asked; streams that it lets
+// through use one of EndpointPorts, from the first on (docs/spec/appstream.md
+// section 1.7).
+const (
+	EndpointPort      = 443
+	FirstEndpointPort = 1400
+	EndpointPorts     = 100
+)
 
 // Stream is what the gateway connects a user to.
 type Stream struct {
@@ -122,7 +153,7 @@ type Stream struct {
 // if there is none, on an instance of the fleet.
 //
 // Errors: the URL is wrong or has expired, or the fleet has no instance to give.
-func (s *Service) OpenStream(ctx context.Context, parameters string) (*Stream, error) {
+func (s *Service) OpenStream(ctx context.Context, parameters string, by Door) (*Stream, error) {
 	var p pass
 	sealed, err := base64.RawURLEncoding.DecodeString(parameters)
 	if err == nil {
@@ -137,21 +168,24 @@ func (s *Service) OpenStream(ctx context.Context, parameters string) (*Stream, e
 		return nil, secgroup.Errorf("ExpiredURL", "This streaming URL has expired: ask for another one.")
 	}
 	if p.Kind != secgroup.FleetKind {
-		return s.openBuilder(&p)
+		return s.openBuilder(&p, by)
 	}
 	var stream *Stream
 	err = s.write(ctx, p.Scope, func(tx *model.Tx) (err error) {
-		stream, err = s.openSession(tx, &p)
+		stream, err = s.openSession(tx, &p, by)
 		return err
 	})
 	return stream, err
 }
 
-func (s *Service) openBuilder(p *pass) (*Stream, error) {
+func (s *Service) openBuilder(p *pass, by Door) (*Stream, error) {
 	snap := s.Read()
 	b, err := builderNamed(snap, p.Scope, p.Kind, p.Name)
 	if err != nil {
 		return nil, err
+	}
+	if !byWay(b.Endpoints, by.Endpoint) {
+		return nil, wrongWay(builderNouns[b.Kind]+" "+b.Name, b.Endpoints)
 	}
 	for _, in := range streamingOf(snap, p.Scope, p.Kind, p.Name) {
 		if b.State == secgroup.BuilderRunning && in.State == secgroup.Running {
@@ -161,7 +195,21 @@ func (s *Service) openBuilder(p *pass) (*Stream, error) {
 	return nil, mustBe(b, secgroup.BuilderRunning)
 }
 
-func (s *Service) openSession(tx *model.Tx, p *pass) (*Stream, error) {
+// byWay reports whether a stream may begin by way of an endpoint, or of the
+// internet, given the endpoints that are configured: those alone, if there are any
+// (docs/spec/appstream.md section 1.7).
+func byWay(endpoints []string, endpoint string) bool {
+	return endpoint == "" && len(endpoints) == 0 || endpoint != "" && slices.Contains(endpoints, endpoint)
+}
+
+func wrongWay(what string, endpoints []string) error {
+	if len(endpoints) == 0 {
+		return secgroup.Errorf(streamNotPermitted, "The %s does not stream through interface endpoints.", what)
+	}
+	return secgroup.Errorf(streamNotPermitted, "The %s streams through its interface endpoints alone: %s.", what, strings.Join(endpoints, ", "))
+}
+
+func (s *Service) openSession(tx *model.Tx, p *pass, by Door) (*Stream, error) {
 	f, err := fleetNamed(tx.Snapshot, p.Scope, p.Name)
 	if err != nil {
 		return nil, err
@@ -172,8 +220,6 @@ func (s *Service) openSession(tx *model.Tx, p *pass) (*Stream, error) {
 		return nil, err
 	case k.Fleet != f.Name || f.State != secgroup.FleetRunning:
 		return nil, secgroup.Errorf(streamNotAvailable, "Fleet %s does not stream for stack %s now.", f.Name, k.Name)
-	case len(k.Endpoints) > 0: // section 1.7: not over the internet
-		return nil, secgroup.Errorf(streamNotPermitted, "Stack %s streams through its interface endpoints alone.", k.Name)
 	}
 	var session *secgroup.StreamingSession
 	live := 0
@@ -185,13 +231,21 @@ func (s *Service) openSession(tx *model.Tx, p *pass) (*Stream, error) {
 			session = v
 		}
 	}
+	if session != nil && session.Endpoint != by.Endpoint || session == nil && !byWay(k.Endpoints, by.Endpoint) {
+		return nil, wrongWay("stack "+k.Name, k.Endpoints) // a session stays on the way that it began by
+	}
 	if session == nil {
 		if f.Type == secgroup.Elastic && live >= f.MaxSessions {
 			return nil, noCapacity(f)
 		}
-		if session, err = s.newSession(tx, f, p); err != nil {
+		if session, err = s.newSession(tx, f, p, by); err != nil {
 			return nil, err
 		}
+	}
+	if session.Door != by.Address {
+		next := *session
+		next.Door = by.Address
+		tx.StreamingSessions.Put(&next)
 	}
 	protocol := "tcp"
 	if k.Protocol == "UDP" {
@@ -209,7 +263,7 @@ func noCapacity(f *secgroup.Fleet) error {
 
 // newSession puts a session on the instance that has room and the fewest
 // sessions.
-func (s *Service) newSession(tx *model.Tx, f *secgroup.Fleet, p *pass) (*secgroup.StreamingSession, error) {
+func (s *Service) newSession(tx *model.Tx, f *secgroup.Fleet, p *pass, by Door) (*secgroup.StreamingSession, error) {
 	var on *secgroup.Instance
 	fewest := max(f.Sessions, 1)
 	for _, in := range streamingOf(tx.Snapshot, f.Scope, secgroup.FleetKind, f.Name) {
@@ -243,7 +297,7 @@ func (s *Service) newSession(tx *model.Tx, f *secgroup.Fleet, p *pass) (*secgrou
 	s.publishCustomer(tx, next.ID)
 	now := s.now().UTC()
 	session := &secgroup.StreamingSession{
-		Scope: f.Scope, ID: newSessionID(), Stack: p.Stack, Fleet: f.Name, User: p.User, Instance: on.ID,
+		Scope: f.Scope, ID: newSessionID(), Stack: p.Stack, Fleet: f.Name, User: p.User, Instance: on.ID, Endpoint: by.Endpoint, Door: by.Address,
 		State: secgroup.SessionActive, Away: now, Started: now, Expires: now.Add(f.MaxDuration),
 	}
 	if next.State != secgroup.Running {

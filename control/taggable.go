@@ -27,6 +27,7 @@ const (
 	InternetGatewayType = "internet-gateway"
 	ElasticIPType       = "elastic-ip"
 
+	EndpointType    = "vpc-endpoint"
 	NetworkACLType  = "network-acl"
 	DHCPOptionsType = "dhcp-options"
 )
@@ -79,6 +80,9 @@ var taggables = []taggable{
 	rowsOf(ElasticIPType, "eipalloc-", noAllocation.one,
 		func(s *model.Snapshot) *model.Table[secgroup.ElasticIP] { return &s.ElasticIPs },
 		func(e *secgroup.ElasticIP) (string, secgroup.Scope, *secgroup.Tags) { return e.ID, e.Scope, &e.Tags }),
+	rowsOf(EndpointType, "vpce-", noEndpoint.one,
+		func(s *model.Snapshot) *model.Table[secgroup.VPCEndpoint] { return &s.VPCEndpoints },
+		func(e *secgroup.VPCEndpoint) (string, secgroup.Scope, *secgroup.Tags) { return e.ID, e.Scope, &e.Tags }),
 	rowsOf(PrefixListType, "pl-", unknownListInRule,
 		func(s *model.Snapshot) *model.Table[secgroup.PrefixList] { return &s.PrefixLists },
 		func(l *secgroup.PrefixList) (string, secgroup.Scope, *secgroup.Tags) { return l.ID, l.Scope, &l.Tags }),

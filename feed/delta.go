@@ -40,6 +40,11 @@ type Instance struct {
 	// Addr for none. Gateway connects users to such streams.
 	Streams netip.Addr
 	Gateway bool
+	// Endpoint is the id of the VPC endpoint that the instance answers for, "" for
+	// none, and Service what that leads to, on the address Answers.
+	Endpoint string
+	Service  secgroup.EndpointService
+	Answers  netip.Addr
 }
 
 // Interface is one interface of an instance of the host, or of a device that the

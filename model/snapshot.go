@@ -336,6 +336,8 @@ type Snapshot struct {
 	Stacks            Table[secgroup.Stack]
 	StreamingSessions Table[secgroup.StreamingSession]
 
+	VPCEndpoints Table[secgroup.VPCEndpoint]
+
 	Hosts       Table[secgroup.Host]
 	JoinTokens  Table[secgroup.JoinToken]
 	Authorities Table[secgroup.Authority]
@@ -374,6 +376,8 @@ func newSnapshot() *Snapshot {
 		Stacks:            newTable(&stackSchema),
 		StreamingSessions: newTable(&streamingSessionSchema),
 
+		VPCEndpoints: newTable(&vpcEndpointSchema),
+
 		Hosts:       newTable(&hostSchema),
 		JoinTokens:  newTable(&joinTokenSchema),
 		Authorities: newTable(&authoritySchema),
@@ -388,7 +392,7 @@ func (s *Snapshot) tables() []anyTable {
 		&s.Accounts, &s.AccountRegions, &s.AccessKeys, &s.Users, &s.Roles, &s.Policies, &s.VPCs, &s.Subnets, &s.Peerings, &s.RouteTables, &s.InternetGateways, &s.ElasticIPs, &s.GroupAssociations, &s.Groups,
 		&s.Interfaces, &s.Instances, &s.PrefixLists, &s.PrefixListVersions, &s.Tokens,
 		&s.LaunchTemplates, &s.LaunchTemplateVersions, &s.Quotas,
-		&s.Fleets, &s.Builders, &s.Stacks, &s.StreamingSessions,
+		&s.Fleets, &s.Builders, &s.Stacks, &s.StreamingSessions, &s.VPCEndpoints,
 		&s.Hosts, &s.JoinTokens, &s.Authorities,
 	}
 }

@@ -30,6 +30,7 @@ const (
 	ElasticIPAssociation    = "eipassoc"
 	ImagePrefix             = "ami"
 	VolumePrefix            = "vol"
+	EndpointPrefix          = "vpce"
 )
 
 const (

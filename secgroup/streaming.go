@@ -2,7 +2,10 @@
 
 package secgroup
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // ServiceAccount owns what customers use and do not own: streaming instances, the
 // management network and its gateway. It has no keys, and no account that is made
@@ -20,7 +23,8 @@ const (
 	FleetKind           StreamingKind = "fleet"
 	ImageBuilderKind    StreamingKind = "image-builder"
 	AppBlockBuilderKind StreamingKind = "app-block-builder"
-	GatewayKind         StreamingKind = "gateway" // of the service itself: connects users to streams
+	GatewayKind         StreamingKind = "gateway"      // of the service itself: connects users to streams
+	EndpointKind        StreamingKind = "vpc-endpoint" // an interface endpoint's in one subnet; Name is its id
 )
 
 // Streaming says what a streaming instance runs for. The instance is the
@@ -174,6 +178,8 @@ type StreamingSession struct {
 	User      string       `json:"user"`
 	Instance  string       `json:"instance"`
 	State     SessionState `json:"state"`
+	Endpoint  string       `json:"endpoint,omitempty"` // id of the VPC endpoint that the user comes by; "" for the internet
+	Door      netip.Addr   `json:"door,omitzero"`      // of the endpoint's interfaces, that by which the user came last
 	Connected bool         `json:"connected,omitempty"`
 	Away      time.Time    `json:"away"` // since when nobody is connected
 	Started   time.Time    `json:"started"`

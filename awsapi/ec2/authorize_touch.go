@@ -25,6 +25,7 @@ var created = map[string][]string{
 	"CreateSecurityGroup":        {control.GroupType},
 	"CreateSubnet":               {control.SubnetType},
 	"CreateVpc":                  {control.VPCType},
+	"CreateVpcEndpoint":          {control.EndpointType},
 	"CreateVpcPeeringConnection": {"vpc-peering-connection"},
 	"RunInstances":               {control.InstanceType, control.InterfaceType},
 }
@@ -46,6 +47,7 @@ var kindByPrefix = map[string]string{
 	secgroup.ACLPrefix: "network-acl", secgroup.DHCPOptionsPrefix: "dhcp-options",
 	secgroup.InternetGatewayPrefix: control.InternetGatewayType, secgroup.LaunchTemplatePrefix: "launch-template",
 	secgroup.ImagePrefix: "image", secgroup.VolumePrefix: "volume", secgroup.ElasticIPPrefix: control.ElasticIPType,
+	secgroup.EndpointPrefix: control.EndpointType,
 }
 
 // touching collects what one call touches.

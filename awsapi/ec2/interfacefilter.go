@@ -57,7 +57,7 @@ var interfaceFilters = filters[iface]{
 		"description":          one(func(i *iface) string { return i.Description }),
 		"group-id":             func(i *iface) []string { return i.Groups },
 		"group-name":           (*iface).groupNames,
-		"interface-type":       one(func(*iface) string { return interfaceType }),
+		"interface-type":       one(func(i *iface) string { return i.kind() }),
 		"mac-address":          one(func(i *iface) string { return i.MAC }),
 		"network-interface-id": one(func(i *iface) string { return i.ID }),
 		"owner-id":             one(func(i *iface) string { return i.Account }),

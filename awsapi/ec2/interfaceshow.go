@@ -48,6 +48,14 @@ func (i *iface) requester() string {
 	return i.Account
 }
 
+// kind returns the type of the interface, which says what manages it.
+func (i *iface) kind() string {
+	if i.Requester == secgroup.EndpointRequester {
+		return "vpc_endpoint"
+	}
+	return interfaceType
+}
+
 // groups returns the interface's groups as results show them.
 func (i *iface) groups() []ec2types.GroupIdentifier {
 	return each(i.Groups, func(id string) ec2types.GroupIdentifier {
@@ -103,7 +111,7 @@ func showInterface(i *iface) ec2types.NetworkInterface {
 	out := ec2types.NetworkInterface{
 		NetworkInterfaceId: &i.ID, SubnetId: &i.Subnet, VpcId: &i.VPC, OwnerId: &i.Account,
 		AvailabilityZone: &i.subnet().Zone, AvailabilityZoneId: &i.subnet().ZoneID,
-		Description: &i.Description, InterfaceType: new(interfaceType), MacAddress: &i.MAC,
+		Description: &i.Description, InterfaceType: new(i.kind()), MacAddress: &i.MAC,
 		RequesterId: new(i.requester()), RequesterManaged: new(i.Requester != ""),
 		SourceDestCheck: &i.SourceDestCheck, Status: new(i.status()), Attachment: showAttachment(i.Interface),
 		PrivateIpAddress: optional(i.primary()), PrivateDnsName: optional(i.privateDNSName()),

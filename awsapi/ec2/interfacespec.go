@@ -135,7 +135,8 @@ func checkInterfaceType(kind *string) error {
 	return secgroup.Errorf("InvalidParameterValue", "Value (%s) for parameter interfaceType is invalid.", *kind)
 }
 
-// interfaceType is the interfaceType of every interface.
+// interfaceType is the interfaceType of interfaces that no service manages, and of
+// streaming instances.
 const interfaceType = "interface"
 
 // maxDeviceIndex is the highest number that the name of a device can carry.

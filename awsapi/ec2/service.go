@@ -35,6 +35,7 @@ func (s *Service) operations() []awsapi.Operation {
 		s.routeTableOperations(),
 		s.gatewayOperations(),
 		s.elasticIPOperations(),
+		s.endpointOperations(),
 		s.groupOperations(),
 		s.prefixListOperations(),
 		s.interfaceOperations(),

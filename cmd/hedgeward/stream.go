@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hedgeward/hedgeward/feed"
+	"github.com/hedgeward/hedgeward/secgroup"
 )
 
 // streamPort is where streaming instances serve their streams, over TCP and UDP
@@ -35,7 +36,16 @@ func streamCommand(st *state) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return serveFrames(cmd.Context(), net.JoinHostPort(args[0], streamPort))
 		},
+	}, &cobra.Command{
+		Use: "endpoint ID ADDRESS", Short: "Connect the users of a VPC endpoint to streams", Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error { return runEndpoint(cmd.Context(), st, args[0], args[1]) },
 	})
+	api := &cobra.Command{
+		Use: "api ADDRESS", Short: "Pass calls at a VPC endpoint on to the API", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return passCalls(cmd.Context(), st, args[0], network) },
+	}
+	api.Flags().StringVar(&network, "network", "", "network namespace in which the API listens")
+	cmd.AddCommand(api)
 	return cmd
 }
 
@@ -53,13 +63,21 @@ func streamingPrograms(st *state) (func(*feed.Instance) []string, error) {
 	return func(i *feed.Instance) []string {
 		switch {
 		case i.Gateway:
-			return []string{self, "--state", dir, "stream", "gateway", "--network", "/proc/" + strconv.Itoa(os.Getpid()) + "/ns/net"}
+			return []string{self, "--state", dir, "stream", "gateway", "--network", ownNetwork()}
 		case i.Streams.IsValid():
 			return []string{self, "stream", "serve", i.Streams.String()}
+		case i.Service == secgroup.StreamingEndpoint:
+			return []string{self, "--state", dir, "stream", "endpoint", i.Endpoint, i.Answers.String()}
+		case i.Service == secgroup.APIEndpoint:
+			return []string{self, "--state", dir, "stream", "api", i.Answers.String(), "--network", ownNetwork()}
 		}
 		return nil
 	}, nil
 }
+
+// ownNetwork returns the path of this process's network namespace, as long as it
+// runs.
+func ownNetwork() string { return "/proc/" + strconv.Itoa(os.Getpid()) + "/ns/net" }
 
 // gatewayAddress returns where users reach the gateway, "" while they cannot.
 func (s *state) gatewayAddress() string {

@@ -29,8 +29,9 @@ const (
 // alone streams are reached; only its listener is where users are. It is a
 // process of its own: who is connected stays so whatever becomes of up.
 type gateway struct {
-	st  *state
-	log *slog.Logger
+	st   *state
+	log  *slog.Logger
+	door control.Door // by which users come
 
 	mu        sync.Mutex
 	connected map[string]map[*context.CancelFunc]struct{} // by session
@@ -38,10 +39,7 @@ type gateway struct {
 }
 
 func runGateway(ctx context.Context, st *state, network string) error {
-	g := &gateway{
-		st: st, log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
-		connected: map[string]map[*context.CancelFunc]struct{}{}, moved: make(chan struct{}, 1),
-	}
+	g := newGateway(st, control.Door{})
 	l, err := listenForUsers(network, st.gatewayAddress())
 	if err != nil {
 		return err
@@ -51,8 +49,20 @@ func runGateway(ctx context.Context, st *state, network string) error {
 	}
 	go g.report(ctx)
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /authenticate", g.authenticate)
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
+	mux.HandleFunc("GET /authenticate", g.stream)
+	return serveUsers(ctx, mux, l)
+}
+
+func newGateway(st *state, door control.Door) *gateway {
+	return &gateway{
+		st: st, log: slog.New(slog.NewTextHandler(os.Stderr, nil)), door: door,
+		connected: map[string]map[*context.CancelFunc]struct{}{}, moved: make(chan struct{}, 1),
+	}
+}
+
+// serveUsers serves until ctx ends.
+func serveUsers(ctx context.Context, handler http.Handler, l net.Listener) error {
+	srv := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
 	stop := context.AfterFunc(ctx, func() { srv.Close() })
 	defer stop()
 	return srv.Serve(l)
@@ -76,16 +86,12 @@ func listenForUsers(network, before string) (l net.Listener, err error) {
 	return l, nil
 }
 
-// authenticate lets a user in who has a streaming URL: the answer's body is the
-// stream, a line per frame, until one side ends it.
-func (g *gateway) authenticate(w http.ResponseWriter, r *http.Request) {
+// stream lets a user in who has a streaming URL: the answer's body is the stream, a
+// line per frame, until one side ends it.
+func (g *gateway) stream(w http.ResponseWriter, r *http.Request) {
 	stream, err := g.open(r.Context(), r.FormValue("parameters"))
 	if err != nil {
-		status := http.StatusForbidden
-		if errors.Is(err, errNotRunning) {
-			status = http.StatusServiceUnavailable
-		}
-		http.Error(w, err.Error(), status)
+		refuseUser(w, err)
 		return
 	}
 	ctx, cancel := context.WithCancel(r.Context())
@@ -111,13 +117,22 @@ func (g *gateway) authenticate(w http.ResponseWriter, r *http.Request) {
 	g.log.Info("stream ended", "session", stream.Session, "instance", stream.Instance, "because", err)
 }
 
+// refuseUser answers a user who is not let in.
+func refuseUser(w http.ResponseWriter, err error) {
+	status := http.StatusForbidden
+	if errors.Is(err, errNotRunning) {
+		status = http.StatusServiceUnavailable
+	}
+	http.Error(w, err.Error(), status)
+}
+
 // open asks control what a URL stands for, until its instance runs.
 func (g *gateway) open(ctx context.Context, parameters string) (*control.Stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, instanceWait)
 	defer cancel()
 	for {
 		stream := new(control.Stream)
-		if err := g.st.tell(ctx, "/streams/open", parameters, stream); err != nil {
+		if err := g.st.tell(ctx, "/streams/open", streamRequest{parameters, g.door}, stream); err != nil {
 			return nil, err
 		}
 		if stream.Ready {
@@ -196,7 +211,7 @@ func (g *gateway) report(ctx context.Context) {
 		now := slices.Sorted(maps.Keys(g.connected))
 		g.mu.Unlock()
 		var over []string
-		if err := g.st.tell(ctx, "/streams/report", now, &over); err != nil {
+		if err := g.st.tell(ctx, "/streams/report", streamReport{now, g.door}, &over); err != nil {
 			continue // nobody listens now; the next report says the same
 		}
 		g.mu.Lock()

@@ -12,27 +12,39 @@ import (
 	"github.com/hedgeward/hedgeward/secgroup"
 )
 
+// streamRequest is what a gateway has to open.
+type streamRequest struct {
+	Parameters string
+	Door       control.Door
+}
+
+// streamReport is which sessions have users at a gateway.
+type streamReport struct {
+	Connected []string
+	Door      control.Door
+}
+
 // serveStreams is what the gateway asks of control.
 func serveStreams(mux *http.ServeMux, ctl func() *control.Service, answer func(http.ResponseWriter, any, error)) {
 	mux.HandleFunc("POST /streams/open", func(w http.ResponseWriter, r *http.Request) {
-		var parameters string
-		if err := json.NewDecoder(r.Body).Decode(&parameters); err != nil {
+		var ask streamRequest
+		if err := json.NewDecoder(r.Body).Decode(&ask); err != nil {
 			answer(w, nil, err)
 			return
 		}
-		stream, err := ctl().OpenStream(r.Context(), parameters)
+		stream, err := ctl().OpenStream(r.Context(), ask.Parameters, ask.Door)
 		if refusal := (*secgroup.Error)(nil); errors.As(err, &refusal) {
 			err = errors.New(refusal.Message)
 		}
 		answer(w, stream, err)
 	})
 	mux.HandleFunc("POST /streams/report", func(w http.ResponseWriter, r *http.Request) {
-		var connected []string
-		if err := json.NewDecoder(r.Body).Decode(&connected); err != nil {
+		var now streamReport
+		if err := json.NewDecoder(r.Body).Decode(&now); err != nil {
 			answer(w, nil, err)
 			return
 		}
-		over, err := ctl().ReportStreams(r.Context(), connected)
+		over, err := ctl().ReportStreams(r.Context(), now.Connected, now.Door)
 		answer(w, over, err)
 	})
 }

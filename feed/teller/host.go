@@ -262,8 +262,15 @@ func (h *Host) instance(snap *model.Snapshot, id string) *feed.Instance {
 	}
 	if what := row.Streaming; what != nil {
 		out.Gateway = what.Kind == secgroup.GatewayKind
+		if e := snap.VPCEndpoints.Get(what.Name); e != nil && what.Kind == secgroup.EndpointKind {
+			out.Endpoint, out.Service = e.ID, e.Service
+		}
 		for _, ifc := range attached { // that of the management network is the service's, as the instance is
-			if ifc.Scope == row.Scope && !out.Gateway && len(ifc.Addresses) > 0 {
+			switch managed := ifc.Scope == row.Scope; {
+			case len(ifc.Addresses) == 0 || out.Gateway:
+			case out.Endpoint != "" && !managed:
+				out.Answers = ifc.Addresses[0]
+			case out.Endpoint == "" && what.Kind != secgroup.EndpointKind && managed:
 				out.Streams = ifc.Addresses[0]
 			}
 		}

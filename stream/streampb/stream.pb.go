@@ -757,6 +757,9 @@ type Instance struct {
 	Reboots       uint32                 `protobuf:"varint,7,opt,name=reboots,proto3" json:"reboots,omitempty"`
 	Streams       []byte                 `protobuf:"bytes,8,opt,name=streams,proto3" json:"streams,omitempty"`
 	Gateway       bool                   `protobuf:"varint,9,opt,name=gateway,proto3" json:"gateway,omitempty"`
+	Endpoint      string                 `protobuf:"bytes,10,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
+	Service       string                 `protobuf:"bytes,11,opt,name=service,proto3" json:"service,omitempty"`
+	Answers       []byte                 `protobuf:"bytes,12,opt,name=answers,proto3" json:"answers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -852,6 +855,27 @@ func (x *Instance) GetGateway() bool {
 		return x.Gateway
 	}
 	return false
+}
+
+func (x *Instance) GetEndpoint() string {
+	if x != nil {
+		return x.Endpoint
+	}
+	return ""
+}
+
+func (x *Instance) GetService() string {
+	if x != nil {
+		return x.Service
+	}
+	return ""
+}
+
+func (x *Instance) GetAnswers() []byte {
+	if x != nil {
+		return x.Answers
+	}
+	return nil
 }
 
 type Interface struct {
@@ -1820,7 +1844,7 @@ const file_stream_proto_rawDesc = "" +
 	"\x05Whole\x12-\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x19.hedgeward.stream.v1.KindR\x04kind\x12\x12\n" +
 	"\x04bits\x18\x02 \x01(\rR\x04bits\x12\x18\n" +
-	"\abuckets\x18\x03 \x03(\rR\abuckets\"\xee\x01\n" +
+	"\abuckets\x18\x03 \x03(\rR\abuckets\"\xbe\x02\n" +
 	"\bInstance\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04gone\x18\x02 \x01(\bR\x04gone\x12\x14\n" +
@@ -1833,7 +1857,11 @@ const file_stream_proto_rawDesc = "" +
 	"first_boot\x18\x06 \x01(\bR\tfirstBoot\x12\x18\n" +
 	"\areboots\x18\a \x01(\rR\areboots\x12\x18\n" +
 	"\astreams\x18\b \x01(\fR\astreams\x12\x18\n" +
-	"\agateway\x18\t \x01(\bR\agateway\"\x8e\x05\n" +
+	"\agateway\x18\t \x01(\bR\agateway\x12\x1a\n" +
+	"\bendpoint\x18\n" +
+	" \x01(\tR\bendpoint\x12\x18\n" +
+	"\aservice\x18\v \x01(\tR\aservice\x12\x18\n" +
+	"\aanswers\x18\f \x01(\fR\aanswers\"\x8e\x05\n" +
 	"\tInterface\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04gone\x18\x02 \x01(\bR\x04gone\x12\x10\n" +

@@ -38,6 +38,11 @@ var Enumerations = map[string][]string{
 		"USERPOOL",
 		"AWS_AD",
 	},
+	"CertificateBasedAuthStatus": {
+		"DISABLED",
+		"ENABLED",
+		"ENABLED_NO_DIRECTORY_LOGIN_FALLBACK",
+	},
 	"FleetAttribute": {
 		"VPC_CONFIGURATION",
 		"VPC_CONFIGURATION_SECURITY_GROUP_IDS",

@@ -25,6 +25,14 @@ type CreateAppBlockBuilderRequest struct {
 	VpcConfig                   *VpcConfig        `in:"VpcConfig" rule:"required"`
 }
 
+// CreateDirectoryConfigRequest is what CreateDirectoryConfig takes.
+type CreateDirectoryConfigRequest struct {
+	CertificateBasedAuthProperties       *CertificateBasedAuthProperties `in:"CertificateBasedAuthProperties"`
+	DirectoryName                        *string                         `in:"DirectoryName" rule:"required"`
+	OrganizationalUnitDistinguishedNames []string                        `in:"OrganizationalUnitDistinguishedNames" rule:"required"`
+	ServiceAccountCredentials            *ServiceAccountCredentials      `in:"ServiceAccountCredentials"`
+}
+
 // CreateFleetRequest is what CreateFleet takes.
 type CreateFleetRequest struct {
 	ComputeCapacity                *ComputeCapacity  `in:"ComputeCapacity"`
@@ -113,6 +121,11 @@ type DeleteAppBlockBuilderRequest struct {
 	Name *string `in:"Name" rule:"required"`
 }
 
+// DeleteDirectoryConfigRequest is what DeleteDirectoryConfig takes.
+type DeleteDirectoryConfigRequest struct {
+	DirectoryName *string `in:"DirectoryName" rule:"required"`
+}
+
 // DeleteFleetRequest is what DeleteFleet takes.
 type DeleteFleetRequest struct {
 	Name *string `in:"Name" rule:"required,min=1"`
@@ -133,6 +146,13 @@ type DescribeAppBlockBuildersRequest struct {
 	MaxResults *int32   `in:"MaxResults"`
 	Names      []string `in:"Names"`
 	NextToken  *string  `in:"NextToken" rule:"min=1"`
+}
+
+// DescribeDirectoryConfigsRequest is what DescribeDirectoryConfigs takes.
+type DescribeDirectoryConfigsRequest struct {
+	DirectoryNames []string `in:"DirectoryNames"`
+	MaxResults     *int32   `in:"MaxResults"`
+	NextToken      *string  `in:"NextToken" rule:"min=1"`
 }
 
 // DescribeFleetsRequest is what DescribeFleets takes.
@@ -263,6 +283,14 @@ type UpdateAppBlockBuilderRequest struct {
 	Name                        *string          `in:"Name" rule:"required"`
 	Platform                    *string          `in:"Platform" rule:"enum=PlatformType"`
 	VpcConfig                   *VpcConfig       `in:"VpcConfig"`
+}
+
+// UpdateDirectoryConfigRequest is what UpdateDirectoryConfig takes.
+type UpdateDirectoryConfigRequest struct {
+	CertificateBasedAuthProperties       *CertificateBasedAuthProperties `in:"CertificateBasedAuthProperties"`
+	DirectoryName                        *string                         `in:"DirectoryName" rule:"required"`
+	OrganizationalUnitDistinguishedNames []string                        `in:"OrganizationalUnitDistinguishedNames"`
+	ServiceAccountCredentials            *ServiceAccountCredentials      `in:"ServiceAccountCredentials"`
 }
 
 // UpdateFleetRequest is what UpdateFleet takes.

@@ -15,6 +15,11 @@ type CreateAppBlockBuilderResult struct {
 	AppBlockBuilder *AppBlockBuilder `out:"AppBlockBuilder"`
 }
 
+// CreateDirectoryConfigResult is what CreateDirectoryConfig gives.
+type CreateDirectoryConfigResult struct {
+	DirectoryConfig *DirectoryConfig `out:"DirectoryConfig"`
+}
+
 // CreateFleetResult is what CreateFleet gives.
 type CreateFleetResult struct {
 	Fleet *Fleet `out:"Fleet"`
@@ -46,6 +51,10 @@ type CreateStreamingURLResult struct {
 type DeleteAppBlockBuilderResult struct {
 }
 
+// DeleteDirectoryConfigResult is what DeleteDirectoryConfig gives.
+type DeleteDirectoryConfigResult struct {
+}
+
 // DeleteFleetResult is what DeleteFleet gives.
 type DeleteFleetResult struct {
 }
@@ -62,6 +71,12 @@ type DeleteStackResult struct {
 // DescribeAppBlockBuildersResult is what DescribeAppBlockBuilders gives.
 type DescribeAppBlockBuildersResult struct {
 	AppBlockBuilders []AppBlockBuilder `out:"AppBlockBuilders"`
+	NextToken        *string           `out:"NextToken"`
+}
+
+// DescribeDirectoryConfigsResult is what DescribeDirectoryConfigs gives.
+type DescribeDirectoryConfigsResult struct {
+	DirectoryConfigs []DirectoryConfig `out:"DirectoryConfigs"`
 	NextToken        *string           `out:"NextToken"`
 }
 
@@ -163,6 +178,11 @@ type UntagResourceResponse struct {
 // UpdateAppBlockBuilderResult is what UpdateAppBlockBuilder gives.
 type UpdateAppBlockBuilderResult struct {
 	AppBlockBuilder *AppBlockBuilder `out:"AppBlockBuilder"`
+}
+
+// UpdateDirectoryConfigResult is what UpdateDirectoryConfig gives.
+type UpdateDirectoryConfigResult struct {
+	DirectoryConfig *DirectoryConfig `out:"DirectoryConfig"`
 }
 
 // UpdateFleetResult is what UpdateFleet gives.

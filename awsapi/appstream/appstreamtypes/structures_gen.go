@@ -93,6 +93,12 @@ type ApplicationSettingsResponse struct {
 	SettingsGroup *string `out:"SettingsGroup"`
 }
 
+// CertificateBasedAuthProperties is part of requests and results.
+type CertificateBasedAuthProperties struct {
+	CertificateAuthorityArn *string `in:"CertificateAuthorityArn" out:"CertificateAuthorityArn"`
+	Status                  *string `in:"Status" out:"Status" rule:"enum=CertificateBasedAuthStatus"`
+}
+
 // ComputeCapacity is part of requests.
 type ComputeCapacity struct {
 	DesiredInstances *int32 `in:"DesiredInstances"`
@@ -117,6 +123,15 @@ type ComputeCapacityStatus struct {
 // ContentRedirection is part of requests and results.
 type ContentRedirection struct {
 	HostToClient *UrlRedirectionConfig `in:"HostToClient" out:"HostToClient"`
+}
+
+// DirectoryConfig is part of results.
+type DirectoryConfig struct {
+	CertificateBasedAuthProperties       *CertificateBasedAuthProperties `out:"CertificateBasedAuthProperties"`
+	CreatedTime                          *time.Time                      `out:"CreatedTime"`
+	DirectoryName                        *string                         `out:"DirectoryName"`
+	OrganizationalUnitDistinguishedNames []string                        `out:"OrganizationalUnitDistinguishedNames"`
+	ServiceAccountCredentials            *ServiceAccountCredentials      `out:"ServiceAccountCredentials"`
 }
 
 // DomainJoinInfo is part of requests and results.
@@ -250,6 +265,12 @@ type ResourceError struct {
 type S3Location struct {
 	S3Bucket *string `in:"S3Bucket" out:"S3Bucket" rule:"required,min=3,max=63"`
 	S3Key    *string `in:"S3Key" out:"S3Key" rule:"min=1,max=1024"`
+}
+
+// ServiceAccountCredentials is part of requests and results.
+type ServiceAccountCredentials struct {
+	AccountName     *string `in:"AccountName" out:"AccountName" rule:"required,min=1"`
+	AccountPassword *string `in:"AccountPassword" out:"AccountPassword" rule:"required,min=1,max=127"`
 }
 
 // Session is part of results.

@@ -52,6 +52,10 @@ var Enumerations = map[string][]string{
 		"enabled",
 		"disabled",
 	},
+	"AvailabilityMode": {
+		"zonal",
+		"regional",
+	},
 	"BareMetal": {
 		"included",
 		"required",
@@ -67,6 +71,10 @@ var Enumerations = map[string][]string{
 		"open",
 		"none",
 	},
+	"ConnectivityType": {
+		"private",
+		"public",
+	},
 	"CpuManufacturer": {
 		"intel",
 		"amd",
@@ -76,6 +84,12 @@ var Enumerations = map[string][]string{
 	"DestinationFileFormat": {
 		"plain-text",
 		"parquet",
+	},
+	"DnsRecordIpType": {
+		"ipv4",
+		"dualstack",
+		"ipv6",
+		"service-defined",
 	},
 	"DomainType": {
 		"vpc",
@@ -1359,6 +1373,11 @@ var Enumerations = map[string][]string{
 		"m8id.metal-96xl",
 		"hpc8a.96xlarge",
 	},
+	"IpAddressType": {
+		"ipv4",
+		"dualstack",
+		"ipv6",
+	},
 	"LaunchTemplateAutoRecoveryState": {
 		"default",
 		"disabled",
@@ -1577,5 +1596,12 @@ var Enumerations = map[string][]string{
 	"VpcEncryptionControlMode": {
 		"monitor",
 		"enforce",
+	},
+	"VpcEndpointType": {
+		"Interface",
+		"Gateway",
+		"GatewayLoadBalancer",
+		"Resource",
+		"ServiceNetwork",
 	},
 }

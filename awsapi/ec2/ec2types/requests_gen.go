@@ -210,6 +210,23 @@ type CreateManagedPrefixListRequest struct {
 	TagSpecifications []TagSpecification   `in:"TagSpecification"`
 }
 
+// CreateNatGatewayRequest is what CreateNatGateway takes.
+type CreateNatGatewayRequest struct {
+	AllocationId                   *string                   `in:"AllocationId"`
+	AvailabilityMode               *string                   `in:"AvailabilityMode" rule:"enum=AvailabilityMode"`
+	AvailabilityZoneAddresses      []AvailabilityZoneAddress `in:"AvailabilityZoneAddress"`
+	ClientToken                    *string                   `in:"ClientToken"`
+	ConnectivityType               *string                   `in:"ConnectivityType" rule:"enum=ConnectivityType"`
+	DryRun                         *bool                     `in:"DryRun"`
+	PrivateIpAddress               *string                   `in:"PrivateIpAddress"`
+	SecondaryAllocationIds         []string                  `in:"SecondaryAllocationId"`
+	SecondaryPrivateIpAddressCount *int32                    `in:"SecondaryPrivateIpAddressCount" rule:"min=1,max=31"`
+	SecondaryPrivateIpAddresses    []string                  `in:"SecondaryPrivateIpAddress"`
+	SubnetId                       *string                   `in:"SubnetId"`
+	TagSpecifications              []TagSpecification        `in:"TagSpecification"`
+	VpcId                          *string                   `in:"VpcId"`
+}
+
 // CreateNetworkInsightsAccessScopeRequest is what CreateNetworkInsightsAccessScope takes.
 type CreateNetworkInsightsAccessScopeRequest struct {
 	ClientToken       *string                  `in:"ClientToken" rule:"required"`
@@ -336,6 +353,27 @@ type CreateVpcRequest struct {
 	VpcEncryptionControl            *VpcEncryptionControlConfiguration `in:"VpcEncryptionControl"`
 }
 
+// CreateVpcEndpointRequest is what CreateVpcEndpoint takes.
+type CreateVpcEndpointRequest struct {
+	ClientToken              *string                  `in:"ClientToken"`
+	DnsOptions               *DnsOptionsSpecification `in:"DnsOptions"`
+	DryRun                   *bool                    `in:"DryRun"`
+	IpAddressType            *string                  `in:"IpAddressType" rule:"enum=IpAddressType"`
+	PolicyDocument           *string                  `in:"PolicyDocument"`
+	PrivateDnsEnabled        *bool                    `in:"PrivateDnsEnabled"`
+	ResourceConfigurationArn *string                  `in:"ResourceConfigurationArn"`
+	RouteTableIds            []string                 `in:"RouteTableId"`
+	SecurityGroupIds         []string                 `in:"SecurityGroupId"`
+	ServiceName              *string                  `in:"ServiceName"`
+	ServiceNetworkArn        *string                  `in:"ServiceNetworkArn"`
+	ServiceRegion            *string                  `in:"ServiceRegion"`
+	SubnetConfigurations     []SubnetConfiguration    `in:"SubnetConfiguration"`
+	SubnetIds                []string                 `in:"SubnetId"`
+	TagSpecifications        []TagSpecification       `in:"TagSpecification"`
+	VpcEndpointType          *string                  `in:"VpcEndpointType" rule:"enum=VpcEndpointType"`
+	VpcId                    *string                  `in:"VpcId" rule:"required"`
+}
+
 // CreateVpcPeeringConnectionRequest is what CreateVpcPeeringConnection takes.
 type CreateVpcPeeringConnectionRequest struct {
 	DryRun            *bool              `in:"DryRun"`
@@ -377,6 +415,12 @@ type DeleteLaunchTemplateVersionsRequest struct {
 type DeleteManagedPrefixListRequest struct {
 	DryRun       *bool   `in:"DryRun"`
 	PrefixListId *string `in:"PrefixListId" rule:"required"`
+}
+
+// DeleteNatGatewayRequest is what DeleteNatGateway takes.
+type DeleteNatGatewayRequest struct {
+	DryRun       *bool   `in:"DryRun"`
+	NatGatewayId *string `in:"NatGatewayId" rule:"required"`
 }
 
 // DeleteNetworkInsightsAccessScopeRequest is what DeleteNetworkInsightsAccessScope takes.
@@ -448,6 +492,12 @@ type DeleteTagsRequest struct {
 type DeleteVpcRequest struct {
 	DryRun *bool   `in:"DryRun"`
 	VpcId  *string `in:"VpcId" rule:"required"`
+}
+
+// DeleteVpcEndpointsRequest is what DeleteVpcEndpoints takes.
+type DeleteVpcEndpointsRequest struct {
+	DryRun         *bool    `in:"DryRun"`
+	VpcEndpointIds []string `in:"VpcEndpointId" rule:"required"`
 }
 
 // DeleteVpcPeeringConnectionRequest is what DeleteVpcPeeringConnection takes.
@@ -626,6 +676,15 @@ type DescribeManagedPrefixListsRequest struct {
 	MaxResults    *int32   `in:"MaxResults" rule:"min=1,max=100"`
 	NextToken     *string  `in:"NextToken"`
 	PrefixListIds []string `in:"PrefixListId"`
+}
+
+// DescribeNatGatewaysRequest is what DescribeNatGateways takes.
+type DescribeNatGatewaysRequest struct {
+	DryRun        *bool    `in:"DryRun"`
+	Filter        []Filter `in:"Filter"`
+	MaxResults    *int32   `in:"MaxResults" rule:"min=5,max=1000"`
+	NatGatewayIds []string `in:"NatGatewayId"`
+	NextToken     *string  `in:"NextToken"`
 }
 
 // DescribeNetworkAclsRequest is what DescribeNetworkAcls takes.
@@ -809,6 +868,25 @@ type DescribeVpcClassicLinkDnsSupportRequest struct {
 	MaxResults *int32   `in:"MaxResults" rule:"min=5,max=255"`
 	NextToken  *string  `in:"NextToken" rule:"min=1,max=1024"`
 	VpcIds     []string `in:"VpcIds"`
+}
+
+// DescribeVpcEndpointServicesRequest is what DescribeVpcEndpointServices takes.
+type DescribeVpcEndpointServicesRequest struct {
+	DryRun         *bool    `in:"DryRun"`
+	Filters        []Filter `in:"Filter"`
+	MaxResults     *int32   `in:"MaxResults"`
+	NextToken      *string  `in:"NextToken"`
+	ServiceNames   []string `in:"ServiceName"`
+	ServiceRegions []string `in:"ServiceRegion"`
+}
+
+// DescribeVpcEndpointsRequest is what DescribeVpcEndpoints takes.
+type DescribeVpcEndpointsRequest struct {
+	DryRun         *bool    `in:"DryRun"`
+	Filters        []Filter `in:"Filter"`
+	MaxResults     *int32   `in:"MaxResults"`
+	NextToken      *string  `in:"NextToken"`
+	VpcEndpointIds []string `in:"VpcEndpointId"`
 }
 
 // DescribeVpcPeeringConnectionsRequest is what DescribeVpcPeeringConnections takes.
@@ -1004,6 +1082,24 @@ type ModifyVpcAttributeRequest struct {
 	EnableDnsSupport                 *AttributeBooleanValue `in:"EnableDnsSupport"`
 	EnableNetworkAddressUsageMetrics *AttributeBooleanValue `in:"EnableNetworkAddressUsageMetrics"`
 	VpcId                            *string                `in:"VpcId" rule:"required"`
+}
+
+// ModifyVpcEndpointRequest is what ModifyVpcEndpoint takes.
+type ModifyVpcEndpointRequest struct {
+	AddRouteTableIds       []string                 `in:"AddRouteTableId"`
+	AddSecurityGroupIds    []string                 `in:"AddSecurityGroupId"`
+	AddSubnetIds           []string                 `in:"AddSubnetId"`
+	DnsOptions             *DnsOptionsSpecification `in:"DnsOptions"`
+	DryRun                 *bool                    `in:"DryRun"`
+	IpAddressType          *string                  `in:"IpAddressType" rule:"enum=IpAddressType"`
+	PolicyDocument         *string                  `in:"PolicyDocument"`
+	PrivateDnsEnabled      *bool                    `in:"PrivateDnsEnabled"`
+	RemoveRouteTableIds    []string                 `in:"RemoveRouteTableId"`
+	RemoveSecurityGroupIds []string                 `in:"RemoveSecurityGroupId"`
+	RemoveSubnetIds        []string                 `in:"RemoveSubnetId"`
+	ResetPolicy            *bool                    `in:"ResetPolicy"`
+	SubnetConfigurations   []SubnetConfiguration    `in:"SubnetConfiguration"`
+	VpcEndpointId          *string                  `in:"VpcEndpointId" rule:"required"`
 }
 
 // ModifyVpcPeeringConnectionOptionsRequest is what ModifyVpcPeeringConnectionOptions takes.

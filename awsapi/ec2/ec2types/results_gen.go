@@ -125,6 +125,12 @@ type CreateManagedPrefixListResult struct {
 	PrefixList *ManagedPrefixList `out:"prefixList"`
 }
 
+// CreateNatGatewayResult is what CreateNatGateway gives.
+type CreateNatGatewayResult struct {
+	ClientToken *string     `out:"clientToken"`
+	NatGateway  *NatGateway `out:"natGateway"`
+}
+
 // CreateNetworkInsightsAccessScopeResult is what CreateNetworkInsightsAccessScope gives.
 type CreateNetworkInsightsAccessScopeResult struct {
 	NetworkInsightsAccessScope        *NetworkInsightsAccessScope        `out:"networkInsightsAccessScope"`
@@ -174,6 +180,12 @@ type CreateVpcResult struct {
 	Vpc *Vpc `out:"vpc"`
 }
 
+// CreateVpcEndpointResult is what CreateVpcEndpoint gives.
+type CreateVpcEndpointResult struct {
+	ClientToken *string      `out:"clientToken"`
+	VpcEndpoint *VpcEndpoint `out:"vpcEndpoint"`
+}
+
 // CreateVpcPeeringConnectionResult is what CreateVpcPeeringConnection gives.
 type CreateVpcPeeringConnectionResult struct {
 	VpcPeeringConnection *VpcPeeringConnection `out:"vpcPeeringConnection"`
@@ -202,6 +214,11 @@ type DeleteLaunchTemplateVersionsResult struct {
 // DeleteManagedPrefixListResult is what DeleteManagedPrefixList gives.
 type DeleteManagedPrefixListResult struct {
 	PrefixList *ManagedPrefixList `out:"prefixList"`
+}
+
+// DeleteNatGatewayResult is what DeleteNatGateway gives.
+type DeleteNatGatewayResult struct {
+	NatGatewayId *string `out:"natGatewayId"`
 }
 
 // DeleteNetworkInsightsAccessScopeResult is what DeleteNetworkInsightsAccessScope gives.
@@ -252,6 +269,11 @@ type DeleteTagsResult struct {
 
 // DeleteVpcResult is empty: the model declares no result of DeleteVpc.
 type DeleteVpcResult struct {
+}
+
+// DeleteVpcEndpointsResult is what DeleteVpcEndpoints gives.
+type DeleteVpcEndpointsResult struct {
+	Unsuccessful []UnsuccessfulItem `out:"unsuccessful>item"`
 }
 
 // DeleteVpcPeeringConnectionResult is what DeleteVpcPeeringConnection gives.
@@ -376,6 +398,12 @@ type DescribeLaunchTemplatesResult struct {
 type DescribeManagedPrefixListsResult struct {
 	NextToken   *string             `out:"nextToken"`
 	PrefixLists []ManagedPrefixList `out:"prefixListSet>item"`
+}
+
+// DescribeNatGatewaysResult is what DescribeNatGateways gives.
+type DescribeNatGatewaysResult struct {
+	NatGateways []NatGateway `out:"natGatewaySet>item"`
+	NextToken   *string      `out:"nextToken"`
 }
 
 // DescribeNetworkAclsResult is what DescribeNetworkAcls gives.
@@ -507,6 +535,19 @@ type DescribeVpcClassicLinkDnsSupportResult struct {
 	Vpcs      []ClassicLinkDnsSupport `out:"vpcs>item"`
 }
 
+// DescribeVpcEndpointServicesResult is what DescribeVpcEndpointServices gives.
+type DescribeVpcEndpointServicesResult struct {
+	NextToken      *string         `out:"nextToken"`
+	ServiceDetails []ServiceDetail `out:"serviceDetailSet>item"`
+	ServiceNames   []string        `out:"serviceNameSet>item"`
+}
+
+// DescribeVpcEndpointsResult is what DescribeVpcEndpoints gives.
+type DescribeVpcEndpointsResult struct {
+	NextToken    *string       `out:"nextToken"`
+	VpcEndpoints []VpcEndpoint `out:"vpcEndpointSet>item"`
+}
+
 // DescribeVpcPeeringConnectionsResult is what DescribeVpcPeeringConnections gives.
 type DescribeVpcPeeringConnectionsResult struct {
 	NextToken             *string                `out:"nextToken"`
@@ -618,6 +659,11 @@ type ModifySubnetAttributeResult struct {
 
 // ModifyVpcAttributeResult is empty: the model declares no result of ModifyVpcAttribute.
 type ModifyVpcAttributeResult struct {
+}
+
+// ModifyVpcEndpointResult is what ModifyVpcEndpoint gives.
+type ModifyVpcEndpointResult struct {
+	Return *bool `out:"return"`
 }
 
 // ModifyVpcPeeringConnectionOptionsResult is what ModifyVpcPeeringConnectionOptions gives.

@@ -228,6 +228,13 @@ type AvailabilityZone struct {
 	ZoneType           *string                        `out:"zoneType"`
 }
 
+// AvailabilityZoneAddress is part of requests.
+type AvailabilityZoneAddress struct {
+	AllocationIds      []string `in:"AllocationId"`
+	AvailabilityZone   *string  `in:"AvailabilityZone"`
+	AvailabilityZoneId *string  `in:"AvailabilityZoneId"`
+}
+
 // AvailabilityZoneGeography is part of results.
 type AvailabilityZoneGeography struct {
 	Name *string `out:"name"`
@@ -437,6 +444,28 @@ type DiskInfo struct {
 	Count    *int32  `out:"count"`
 	SizeInGB *int64  `out:"sizeInGB"`
 	Type     *string `out:"type"`
+}
+
+// DnsEntry is part of results.
+type DnsEntry struct {
+	DnsName      *string `out:"dnsName"`
+	HostedZoneId *string `out:"hostedZoneId"`
+}
+
+// DnsOptions is part of results.
+type DnsOptions struct {
+	DnsRecordIpType                          *string  `out:"dnsRecordIpType"`
+	PrivateDnsOnlyForInboundResolverEndpoint *bool    `out:"privateDnsOnlyForInboundResolverEndpoint"`
+	PrivateDnsPreference                     *string  `out:"privateDnsPreference"`
+	PrivateDnsSpecifiedDomains               []string `out:"privateDnsSpecifiedDomainSet>item"`
+}
+
+// DnsOptionsSpecification is part of requests.
+type DnsOptionsSpecification struct {
+	DnsRecordIpType                          *string  `in:"DnsRecordIpType" rule:"enum=DnsRecordIpType"`
+	PrivateDnsOnlyForInboundResolverEndpoint *bool    `in:"PrivateDnsOnlyForInboundResolverEndpoint"`
+	PrivateDnsPreference                     *string  `in:"PrivateDnsPreference"`
+	PrivateDnsSpecifiedDomains               []string `in:"PrivateDnsSpecifiedDomain"`
 }
 
 // EbsBlockDevice is part of requests and results.
@@ -1370,6 +1399,12 @@ type KeyPairInfo struct {
 	Tags           []Tag      `out:"tagSet>item"`
 }
 
+// LastError is part of results.
+type LastError struct {
+	Code    *string `out:"code"`
+	Message *string `out:"message"`
+}
+
 // LaunchTemplate is part of results.
 type LaunchTemplate struct {
 	CreateTime           *time.Time        `out:"createTime"`
@@ -1827,6 +1862,52 @@ type Monitoring struct {
 	State *string `out:"state"`
 }
 
+// NatGateway is part of results.
+type NatGateway struct {
+	AttachedAppliances   []NatGatewayAttachedAppliance `out:"attachedApplianceSet>item"`
+	AutoProvisionZones   *string                       `out:"autoProvisionZones"`
+	AutoScalingIps       *string                       `out:"autoScalingIps"`
+	AvailabilityMode     *string                       `out:"availabilityMode"`
+	ConnectivityType     *string                       `out:"connectivityType"`
+	CreateTime           *time.Time                    `out:"createTime"`
+	DeleteTime           *time.Time                    `out:"deleteTime"`
+	FailureCode          *string                       `out:"failureCode"`
+	FailureMessage       *string                       `out:"failureMessage"`
+	NatGatewayAddresses  []NatGatewayAddress           `out:"natGatewayAddressSet>item"`
+	NatGatewayId         *string                       `out:"natGatewayId"`
+	ProvisionedBandwidth *ProvisionedBandwidth         `out:"provisionedBandwidth"`
+	RouteTableId         *string                       `out:"routeTableId"`
+	State                *string                       `out:"state"`
+	SubnetId             *string                       `out:"subnetId"`
+	Tags                 []Tag                         `out:"tagSet>item"`
+	VpcId                *string                       `out:"vpcId"`
+}
+
+// NatGatewayAddress is part of results.
+type NatGatewayAddress struct {
+	AllocationId       *string `out:"allocationId"`
+	AssociationId      *string `out:"associationId"`
+	AvailabilityZone   *string `out:"availabilityZone"`
+	AvailabilityZoneId *string `out:"availabilityZoneId"`
+	FailureMessage     *string `out:"failureMessage"`
+	IsPrimary          *bool   `out:"isPrimary"`
+	NetworkInterfaceId *string `out:"networkInterfaceId"`
+	PrivateIp          *string `out:"privateIp"`
+	PublicIp           *string `out:"publicIp"`
+	Status             *string `out:"status"`
+}
+
+// NatGatewayAttachedAppliance is part of results.
+type NatGatewayAttachedAppliance struct {
+	ApplianceArn      *string `out:"applianceArn"`
+	AttachmentState   *string `out:"attachmentState"`
+	FailureCode       *string `out:"failureCode"`
+	FailureMessage    *string `out:"failureMessage"`
+	ModificationState *string `out:"modificationState"`
+	Type              *string `out:"type"`
+	VpcEndpointId     *string `out:"vpcEndpointId"`
+}
+
 // NetworkAcl is part of results.
 type NetworkAcl struct {
 	Associations []NetworkAclAssociation `out:"associationSet>item"`
@@ -2261,6 +2342,11 @@ type PrefixListId struct {
 	PrefixListId *string `in:"PrefixListId" out:"prefixListId"`
 }
 
+// PrivateDnsDetails is part of results.
+type PrivateDnsDetails struct {
+	PrivateDnsName *string `out:"privateDnsName"`
+}
+
 // PrivateDnsNameOptionsOnLaunch is part of results.
 type PrivateDnsNameOptionsOnLaunch struct {
 	EnableResourceNameDnsAAAARecord *bool   `out:"enableResourceNameDnsAAAARecord"`
@@ -2305,6 +2391,15 @@ type ProductCode struct {
 // PropagatingVgw is part of results.
 type PropagatingVgw struct {
 	GatewayId *string `out:"gatewayId"`
+}
+
+// ProvisionedBandwidth is part of results.
+type ProvisionedBandwidth struct {
+	ProvisionTime *time.Time `out:"provisionTime"`
+	Provisioned   *string    `out:"provisioned"`
+	RequestTime   *time.Time `out:"requestTime"`
+	Requested     *string    `out:"requested"`
+	Status        *string    `out:"status"`
 }
 
 // PtrUpdateStatus is part of results.
@@ -2570,6 +2665,12 @@ type SecurityGroupForVpc struct {
 	Tags         []Tag   `out:"tagSet>item"`
 }
 
+// SecurityGroupIdentifier is part of results.
+type SecurityGroupIdentifier struct {
+	GroupId   *string `out:"groupId"`
+	GroupName *string `out:"groupName"`
+}
+
 // SecurityGroupReference is part of results.
 type SecurityGroupReference struct {
 	GroupId                *string `out:"groupId"`
@@ -2628,6 +2729,32 @@ type SecurityGroupVpcAssociation struct {
 	StateReason  *string `out:"stateReason"`
 	VpcId        *string `out:"vpcId"`
 	VpcOwnerId   *string `out:"vpcOwnerId"`
+}
+
+// ServiceDetail is part of results.
+type ServiceDetail struct {
+	AcceptanceRequired              *bool               `out:"acceptanceRequired"`
+	AvailabilityZoneIds             []string            `out:"availabilityZoneIdSet>item"`
+	AvailabilityZones               []string            `out:"availabilityZoneSet>item"`
+	BaseEndpointDnsNames            []string            `out:"baseEndpointDnsNameSet>item"`
+	ManagesVpcEndpoints             *bool               `out:"managesVpcEndpoints"`
+	Owner                           *string             `out:"owner"`
+	PayerResponsibility             *string             `out:"payerResponsibility"`
+	PrivateDnsName                  *string             `out:"privateDnsName"`
+	PrivateDnsNameVerificationState *string             `out:"privateDnsNameVerificationState"`
+	PrivateDnsNames                 []PrivateDnsDetails `out:"privateDnsNameSet>item"`
+	ServiceId                       *string             `out:"serviceId"`
+	ServiceName                     *string             `out:"serviceName"`
+	ServiceRegion                   *string             `out:"serviceRegion"`
+	ServiceType                     []ServiceTypeDetail `out:"serviceType>item"`
+	SupportedIpAddressTypes         []string            `out:"supportedIpAddressTypeSet>item"`
+	Tags                            []Tag               `out:"tagSet>item"`
+	VpcEndpointPolicySupported      *bool               `out:"vpcEndpointPolicySupported"`
+}
+
+// ServiceTypeDetail is part of results.
+type ServiceTypeDetail struct {
+	ServiceType *string `out:"serviceType"`
 }
 
 // SpotMarketOptions is part of requests.
@@ -2696,6 +2823,19 @@ type Subnet struct {
 type SubnetCidrBlockState struct {
 	State         *string `out:"state"`
 	StatusMessage *string `out:"statusMessage"`
+}
+
+// SubnetConfiguration is part of requests.
+type SubnetConfiguration struct {
+	Ipv4     *string `in:"Ipv4"`
+	Ipv6     *string `in:"Ipv6"`
+	SubnetId *string `in:"SubnetId"`
+}
+
+// SubnetIpPrefixes is part of results.
+type SubnetIpPrefixes struct {
+	IpPrefixes []string `out:"ipPrefixSet>item"`
+	SubnetId   *string  `out:"subnetId"`
 }
 
 // SubnetIpv6CidrBlockAssociation is part of results.
@@ -2929,6 +3069,35 @@ type VpcEncryptionControlExclusions struct {
 	VirtualPrivateGateway     *VpcEncryptionControlExclusion `out:"virtualPrivateGateway"`
 	VpcLattice                *VpcEncryptionControlExclusion `out:"vpcLattice"`
 	VpcPeering                *VpcEncryptionControlExclusion `out:"vpcPeering"`
+}
+
+// VpcEndpoint is part of results.
+type VpcEndpoint struct {
+	CreationTimestamp        *time.Time                `out:"creationTimestamp"`
+	DnsEntries               []DnsEntry                `out:"dnsEntrySet>item"`
+	DnsOptions               *DnsOptions               `out:"dnsOptions"`
+	FailureReason            *string                   `out:"failureReason"`
+	Groups                   []SecurityGroupIdentifier `out:"groupSet>item"`
+	IpAddressType            *string                   `out:"ipAddressType"`
+	Ipv4Prefixes             []SubnetIpPrefixes        `out:"ipv4PrefixSet>item"`
+	Ipv6Prefixes             []SubnetIpPrefixes        `out:"ipv6PrefixSet>item"`
+	LastError                *LastError                `out:"lastError"`
+	NetworkInterfaceIds      []string                  `out:"networkInterfaceIdSet>item"`
+	OwnerId                  *string                   `out:"ownerId"`
+	PolicyDocument           *string                   `out:"policyDocument"`
+	PrivateDnsEnabled        *bool                     `out:"privateDnsEnabled"`
+	RequesterManaged         *bool                     `out:"requesterManaged"`
+	ResourceConfigurationArn *string                   `out:"resourceConfigurationArn"`
+	RouteTableIds            []string                  `out:"routeTableIdSet>item"`
+	ServiceName              *string                   `out:"serviceName"`
+	ServiceNetworkArn        *string                   `out:"serviceNetworkArn"`
+	ServiceRegion            *string                   `out:"serviceRegion"`
+	State                    *string                   `out:"state"`
+	SubnetIds                []string                  `out:"subnetIdSet>item"`
+	Tags                     []Tag                     `out:"tagSet>item"`
+	VpcEndpointId            *string                   `out:"vpcEndpointId"`
+	VpcEndpointType          *string                   `out:"vpcEndpointType"`
+	VpcId                    *string                   `out:"vpcId"`
 }
 
 // VpcIpv6CidrBlockAssociation is part of results.
