@@ -50,6 +50,7 @@ var rooms = map[string]room{
 
 	"control":         {rank: 40, why: "the operations as transactions; typed values in and out, no XML and no HTTP"},
 	"feed":            {rank: 25, own: []string{"flow", "policy", "secgroup"}, why: "what one host is told: words that server and agent share; neither model nor kernel"},
+	"enforced":        {rank: 40, own: []string{"store", "stream"}, uses: []string{"golang.org/x/sync"}, why: "which revision is in force where, as the replicas tell each other"},
 	"feed/teller":     {rank: 40, own: []string{"feed", "flow", "model", "policy", "secgroup"}, why: "what each host needs, as snapshot and deltas"},
 	"stream":          {rank: 30, own: []string{"feed", "flow", "internal/clock", "policy", "secgroup", "stream/streampb"}, uses: []string{"connectrpc.com/connect", "google.golang.org/protobuf"}, why: "carries the feed to hosts and acknowledgements back; both sides, so it links neither model nor kernel"},
 	"stream/streampb": {rank: 5, own: []string{}, uses: []string{"google.golang.org/protobuf"}, why: "generated: messages between hosts and servers"},

@@ -32,7 +32,8 @@ func (s *Server) enter(c *conn, hello *pb.Hello) error {
 		h.conn.cancel(connect.NewError(connect.CodeAborted, fmt.Errorf("host %s has come back on another stream", c.host)))
 	}
 	h.conn = c
-	h.Peer = Peer{Host: c.host, Connected: true, Since: time.Now(), Address: c.peer, Version: hello.GetVersion(), Enforced: h.Enforced}
+	h.Peer = Peer{Host: c.host, Since: time.Now(), Address: c.peer, Version: hello.GetVersion(), Enforced: h.Enforced}
+	h.Connected = true
 	s.cfg.Log.Info("host connected", "host", c.host, "peer", c.peer, "version", hello.GetVersion(), "revision", hello.GetRevision())
 	s.move()
 	return nil

@@ -9,8 +9,9 @@ import (
 
 // Enforced is how far one host is.
 type Enforced struct {
+	Connected bool `json:"connected,omitempty"` // to the replica that says so
 	// Revision is in force on all interfaces of the host but those in Behind:
-	// the host has acknowledged all that it had to be told up to there.
+	// the host has acknowledged all that it had to be told up to there. 0: unknown.
 	Revision int64 `json:"revision"`
 	// Behind has the interfaces that are judged by an older revision, 0 for
 	// those that nothing judges yet, through which nothing passes.
@@ -19,12 +20,11 @@ type Enforced struct {
 
 // Peer is one host as this replica knows it.
 type Peer struct {
-	Host      string    `json:"host"`
-	Connected bool      `json:"connected"` // to this replica
-	Since     time.Time `json:"since"`     // of being connected, or not
-	Address   string    `json:"address"`
-	Version   string    `json:"version"`
-	Told      int64     `json:"told"` // newest revision of which it was told all that it needs
+	Host    string    `json:"host"`
+	Since   time.Time `json:"since"` // of being connected, or not
+	Address string    `json:"address"`
+	Version string    `json:"version"`
+	Told    int64     `json:"told"` // newest revision of which it was told all that it needs
 	Enforced
 }
 
@@ -41,9 +41,7 @@ func (s *Server) Enforced() (map[string]Enforced, <-chan struct{}) {
 	defer s.mu.Unlock()
 	out := make(map[string]Enforced, len(s.hosts))
 	for name, h := range s.hosts {
-		if h.Revision > 0 {
-			out[name] = Enforced{h.Revision, maps.Clone(h.Behind)}
-		}
+		out[name] = Enforced{h.Connected, h.Revision, maps.Clone(h.Behind)}
 	}
 	return out, s.moved
 }
