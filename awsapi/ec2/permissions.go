@@ -111,9 +111,7 @@ func groupPeer(in *ec2types.UserIdGroupPair) (pair secgroup.Pair, err error) {
 func (s *Service) showRules(snap *model.Snapshot, g *secgroup.Group, egress bool) []ec2types.IpPermission {
 	return each(secgroup.Alike(g.Rules, egress), func(rules []*secgroup.Rule) ec2types.IpPermission {
 		out := noPeers(rules[0].Protocol, rules[0].From, rules[0].To)
-		if rules[0].Peer.Prefix.Addr().Is4() { // most permissions are lists of these
-			out.IpRanges = make([]ec2types.IpRange, 0, len(rules))
-		}
+		out.IpRanges, rules = showRanges(rules)
 		for _, r := range rules {
 			pair := r.Pair()
 			if pair.Group != "" {
@@ -123,6 +121,28 @@ func (s *Service) showRules(snap *model.Snapshot, g *secgroup.Group, egress bool
 		}
 		return out
 	})
+}
+
+// showRanges shows the IPv4 ranges at the beginning of rules, and returns the other
+// rules. Most permissions are lists of such ranges: their texts share one string.
+func showRanges(rules []*secgroup.Rule) ([]ec2types.IpRange, []*secgroup.Rule) {
+	const longest = len("255.255.255.255/32")
+	n := 0
+	for n < len(rules) && rules[n].Peer.Prefix.Addr().Is4() {
+		n++
+	}
+	text, names := make([]byte, 0, n*longest), make([]string, n)
+	ranges, ends := make([]ec2types.IpRange, n), make([]int, n)
+	for i, r := range rules[:n] {
+		text = r.Peer.Prefix.AppendTo(text)
+		ends[i] = len(text)
+	}
+	all, from := string(text), 0
+	for i, r := range rules[:n] {
+		names[i], from = all[from:ends[i]], ends[i]
+		ranges[i].CidrIp, ranges[i].Description = &names[i], r.Description
+	}
+	return ranges, rules[n:]
 }
 
 // ipPermissions returns permissions as results show them.
