@@ -71,7 +71,7 @@ func (d *Datapath) holdFragments(ctx context.Context) error {
 }
 
 func (d *Datapath) newHolder() (_ *holder, err error) {
-	h := &holder{}
+	h := &holder{queue: newHolderQueue(d.judged)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.close())
@@ -154,7 +154,7 @@ func (h *holder) run(ctx context.Context, frames <-chan heldFragment, judged <-c
 				h.giveBack(back)
 			}
 		case of := <-judged:
-			for _, f := range h.queue.release(of, time.Now()) {
+			for _, f := range h.queue.release(of) {
 				h.giveBack(f)
 			}
 		case now := <-tick.C:
@@ -206,6 +206,23 @@ func (h *holder) readEvents(ctx context.Context, to chan<- datagram) {
 			return
 		}
 	}
+}
+
+// judged reports whether the first fragment of a datagram was judged.
+func (d *Datapath) judged(of datagram) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if of.place >= d.HedgewardMaps.Interfaces.MaxEntries() {
+		return false // what the host's own stack sends by the device
+	}
+	var id [4]byte
+	binary.BigEndian.PutUint32(id[:], of.id)
+	key := bpfobj.HedgewardFragmentKey{
+		Id: binary.NativeEndian.Uint32(id[:]), Self: d.record(of.place).Self, Proto: of.protocol, Dir: uint8(of.dir), Family: uint8(familyOf(of.src)),
+	}
+	key.Src.Word, key.Dst.Word = words(of.src), words(of.dst)
+	var f bpfobj.HedgewardFragment
+	return d.HedgewardMaps.Fragments.Lookup(&key, &f) == nil && f.Reason != 0
 }
 
 // readEvent reads struct fragment_event.

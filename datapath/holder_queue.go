@@ -57,23 +57,24 @@ func readHeld(frame []byte, now time.Time) (heldFragment, bool) {
 }
 
 // holderQueue keeps fragments until their first one was judged. It is used by one
-// goroutine. The zero value is empty.
+// goroutine.
 type holderQueue struct {
+	judged  func(datagram) bool // whether the first fragment was judged by now
 	waiting map[datagram][]heldFragment
-	judged  map[datagram]time.Time // whose first fragment was judged a moment ago
-	count   map[uint32]int         // fragments, by place
-	bytes   map[uint32]int         // their octets
-	total   int                    // octets
+	count   map[uint32]int // fragments, by place
+	bytes   map[uint32]int // their octets
+	total   int            // octets
+}
+
+func newHolderQueue(judged func(datagram) bool) holderQueue {
+	return holderQueue{judged, map[datagram][]heldFragment{}, map[uint32]int{}, map[uint32]int{}, 0}
 }
 
 // hold keeps a fragment and returns nil, or returns it to be given back at once:
-// because its first one has just been judged, or marked as not to go on, for want
-// of room.
+// because its first one was judged while it was on its way here, or marked as not to
+// go on, for want of room.
 func (q *holderQueue) hold(f heldFragment) []byte {
-	if q.waiting == nil {
-		*q = holderQueue{map[datagram][]heldFragment{}, map[datagram]time.Time{}, map[uint32]int{}, map[uint32]int{}, 0}
-	}
-	if _, ok := q.judged[f.of]; ok {
+	if q.judged(f.of) {
 		return f.frame
 	}
 	at, size := f.of.place, len(f.frame)
@@ -90,10 +91,7 @@ func (q *holderQueue) hold(f heldFragment) []byte {
 
 // release returns the fragments that waited for a datagram's first, in order. One
 // that is still on its way here will be given back when it comes.
-func (q *holderQueue) release(of datagram, now time.Time) (frames [][]byte) {
-	if q.waiting == nil {
-		return nil
-	}
+func (q *holderQueue) release(of datagram) (frames [][]byte) {
 	fragments := q.waiting[of]
 	slices.SortStableFunc(fragments, func(a, b heldFragment) int { return cmp.Compare(a.offset, b.offset) })
 	for _, f := range fragments {
@@ -101,7 +99,6 @@ func (q *holderQueue) release(of datagram, now time.Time) (frames [][]byte) {
 		frames = append(frames, f.frame)
 	}
 	delete(q.waiting, of)
-	q.judged[of] = now
 	return frames
 }
 
@@ -129,11 +126,6 @@ func (q *holderQueue) expire(now time.Time) (frames [][]byte) {
 		})
 		if len(q.waiting[of]) == 0 {
 			delete(q.waiting, of)
-		}
-	}
-	for of, since := range q.judged {
-		if now.Sub(since) >= time.Second {
-			delete(q.judged, of)
 		}
 	}
 	return frames

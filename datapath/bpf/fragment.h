@@ -17,6 +17,8 @@ struct work {
 	struct gate gate;
 	struct fragment_key key;
 	__u32 waited; /* others came before this first fragment */
+	__u32 known;  /* so did another first fragment, of a datagram that is whole */
+	__u32 pad;
 	struct fragment context;
 };
 
@@ -152,7 +154,12 @@ __noinline int remember(const struct interface *me, __u32 reason)
 	f->query = p->query;
 	f->port = p->port;
 	note(f, p, 0);
-	error = bpf_map_update_elem(&fragments, &work->key, f, BPF_ANY);
+	error = bpf_map_update_elem(&fragments, &work->key, f, BPF_NOEXIST);
+	if (error == -EEXIST) {
+		/* Who came before, or on another processor meanwhile, may be waiting. */
+		work->waited |= !work->known;
+		error = bpf_map_update_elem(&fragments, &work->key, f, BPF_ANY);
+	}
 	unnote(f, p);
 	if (error || !work->waited)
 		return 0;
@@ -165,12 +172,19 @@ __noinline int remember(const struct interface *me, __u32 reason)
 	return 0;
 }
 
-/* Marks that the datagram's first fragment is waited for. */
-static __always_inline int wait_for(struct fragment_key *key, struct fragment *f)
+/* Marks that the datagram's first fragment is waited for, unless it has come: another
+ * processor may be judging it now. Returns whether there is a context then. */
+static __always_inline int wait_for(const struct interface *me, struct fragment_key *key,
+				    struct fragment *f)
 {
+	long error;
+
 	f->made = now();
 	f->reason = 0;
-	return bpf_map_update_elem(&fragments, key, f, BPF_ANY);
+	error = bpf_map_update_elem(&fragments, key, f, BPF_NOEXIST);
+	if (error == -EEXIST && !context(me, key)) /* it is too old */
+		error = bpf_map_update_elem(&fragments, key, f, BPF_ANY);
+	return !error || error == -EEXIST;
 }
 
 /* Whether the interface has sent too many fragments in a second (3.8). One that is
@@ -205,7 +219,7 @@ static __always_inline int too_early(const struct interface *me, const struct pa
 			return REASON_FRAG_ALLOWANCE;
 		return allowed_all(id, policy, me->vpc, p, gate) ? REASON_RULE : REASON_FRAG_NO_CONTEXT;
 	}
-	return s->holder && !wait_for(&work->key, &work->context) ? REASON_FRAG_HELD : REASON_FRAG_NO_CONTEXT;
+	return s->holder && wait_for(me, &work->key, &work->context) ? REASON_FRAG_HELD : REASON_FRAG_NO_CONTEXT;
 }
 
 /* A fragment behind the first has the verdict of the first, and counts for the
@@ -259,12 +273,18 @@ __noinline int ask_fragment(struct __sk_buff *skb, const struct interface *me)
 	fragment_key(&work->key, me, p, gate->dir);
 	f = context(me, &work->key);
 	if (p->fragment == LATER_FRAGMENT) {
-		if (f && f->reason)
-			return later(me, p, gate, f);
-		if (!service_of(me, p, gate->dir) &&
-		    (service(&p->dst, p->family) || (p->family == IPV6 && link_local6(&p->dst))))
-			return REASON_LINKLOCAL;
-		return too_early(me, p, gate, work);
+		if (!f || !f->reason) {
+			if (!service_of(me, p, gate->dir) &&
+			    (service(&p->dst, p->family) || (p->family == IPV6 && link_local6(&p->dst))))
+				return REASON_LINKLOCAL;
+			reason = too_early(me, p, gate, work);
+			if (reason != REASON_FRAG_HELD)
+				return reason;
+			f = context(me, &work->key); /* by now the first may have come */
+			if (!f || !f->reason)
+				return REASON_FRAG_HELD;
+		}
+		return later(me, p, gate, f);
 	}
 
 	if (too_many(me, gate->dir))
@@ -281,6 +301,7 @@ __noinline int ask_fragment(struct __sk_buff *skb, const struct interface *me)
 		reason = judge(me, p, gate, flow);
 	}
 	work->waited = f && !f->reason;
+	work->known = f && f->reason;
 	return reason;
 }
 

@@ -433,6 +433,8 @@ type HedgewardWork struct {
 	}
 	Key     HedgewardFragmentKey
 	Waited  uint32
+	Known   uint32
+	Pad     uint32
 	Context HedgewardFragment
 }
 
