@@ -2,7 +2,19 @@
 
 package datapath
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/hedgeward/hedgeward/datapath/internal/bpfobj"
+)
 
 // HoldFragments is the part of Run that makes a device, in the network namespace of
 // the calling thread.
@@ -13,4 +25,79 @@ func (d *Datapath) Holder() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return int(d.settings.Holder)
+}
+
+// BackTo4 puts what is in force, and pinned, back to layout 4: object is what the last
+// version with that layout loaded.
+func (d *Datapath) BackTo4(object string) (err error) {
+	spec, err := ebpf.LoadCollectionSpec(object)
+	if err != nil {
+		return err
+	}
+	for name, value := range map[string]uint32{
+		bpfobj.HedgewardVarSlotMask: slotMask(d.HedgewardMaps.Interfaces.MaxEntries()),
+		bpfobj.HedgewardVarMargin:   jiffies(margin, d.hz),
+	} {
+		if err := spec.Variables[name].Set(value); err != nil {
+			return err
+		}
+	}
+	shared := map[string]*ebpf.Map{}
+	defer func() {
+		for _, m := range shared {
+			err = errors.Join(err, m.Close())
+		}
+	}()
+	for name, m := range spec.Maps {
+		if strings.HasPrefix(name, ".") { // variables, which nobody pins
+			continue
+		}
+		pinned, err := ebpf.LoadPinnedMap(filepath.Join(d.cfg.Dir, name), nil)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		m.MaxEntries = pinned.MaxEntries()
+		if name == bpfobj.HedgewardMapInterfaces {
+			pinned.Close()
+			continue
+		}
+		shared[name] = pinned
+	}
+	old, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: shared})
+	if err != nil {
+		return fmt.Errorf("load layout 4: %w", err)
+	}
+	defer old.Close()
+	interfaces := old.Maps[bpfobj.HedgewardMapInterfaces]
+	for number := range interfaces.MaxEntries() {
+		rec := (*[unsafe.Sizeof(bpfobj.HedgewardInterface{})]byte)(unsafe.Pointer(d.record(number)))[:]
+		value := append(append([]byte(nil), rec[:interfaceSplit]...), rec[interfaceSplit+interfaceAdded:]...)
+		if err := interfaces.Put(number, value); err != nil {
+			return err
+		}
+	}
+	d.progs.FromInstance, d.progs.ToInstance = old.Programs["from_instance"], old.Programs["to_instance"]
+	for _, s := range d.slots {
+		if err := d.link(s.id, int(d.record(s.number).Ifindex)); err != nil {
+			return err
+		}
+	}
+	pins, err := os.ReadDir(d.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	for _, pin := range pins { // layout 4 knows nothing of these maps
+		if _, known := shared[pin.Name()]; !known && !pin.IsDir() {
+			if err := os.Remove(filepath.Join(d.cfg.Dir, pin.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	if err := interfaces.Pin(filepath.Join(d.cfg.Dir, bpfobj.HedgewardMapInterfaces)); err != nil {
+		return err
+	}
+	return d.names.mark(layoutMark, previousLayout)
 }

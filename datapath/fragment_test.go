@@ -57,7 +57,9 @@ func fragments(src, dst netip.AddrPort, payload []byte, id uint16, size int) (ou
 			more = 1
 		}
 		part := whole[at:min(at+size, len(whole))]
-		f := func(proto uint8, b []byte) bpftest.Frame { return bpftest.IP(src.Addr().String(), dst.Addr().String(), proto, b) }
+		f := func(proto uint8, b []byte) bpftest.Frame {
+			return bpftest.IP(src.Addr().String(), dst.Addr().String(), proto, b)
+		}
 		if src.Addr().Is6() {
 			head := []byte{17, 0, 0, 0, 0, 0, byte(id >> 8), byte(id)}
 			binary.BigEndian.PutUint16(head[2:], uint16(at)|more)

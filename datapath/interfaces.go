@@ -194,7 +194,7 @@ func (d *Datapath) attach(i *Interface) error {
 	}
 	for n, p := range i.VPCPrefixes {
 		if p.Addr().Is4() && rec.Resolver4 == 0 { // the primary block
-			rec.Resolver4 = words(p.Masked().Addr().Next().Next())[0]
+			rec.Resolver4 = words(resolverOf(p))[0]
 		}
 		v := &rec.VpcPrefix[n]
 		v.Addr.Word, v.Mask.Word = words(p.Masked().Addr()), mask(p)

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/cilium/ebpf"
@@ -47,6 +48,7 @@ type Datapath struct {
 	spared    int      // prefixes of spares; see spares.go
 
 	fresh      bool
+	previous   *ebpf.Map // the interfaces of the layout before, while they are taken over
 	settings   bpfobj.HedgewardSettings
 	reserved   map[uint32]map[netip.Addr]uint16 // by network: what no interface can have
 	allowances map[string]*allowance            // by instance
@@ -60,10 +62,11 @@ type Datapath struct {
 
 // Open loads the programs and makes and pins the tables, or adopts what is
 // pinned in cfg.Dir. What was attached goes on judging all the while; programs
-// are replaced by this binary's when Attach is called for their interface.
+// are replaced by this binary's when Attach is called for their interface, or here if
+// what is pinned has the layout before this one, which is then taken over.
 //
-// It fails, changing nothing that is in force, when another process has the
-// datapath open or when what is pinned has another layout.
+// It fails, changing no verdict, when another process has the datapath open or when
+// what is pinned has any other layout.
 func Open(cfg Config) (_ *Datapath, err error) {
 	cfg = cfg.withDefaults()
 	if err := Check(); err != nil {
@@ -81,8 +84,20 @@ func Open(cfg Config) (_ *Datapath, err error) {
 	if d.lock, err = lockDir(cfg.Dir); err != nil {
 		return nil, err
 	}
-	if d.fresh, err = checkLayout(cfg.Dir); err != nil {
+	found, err := pinnedLayout(cfg.Dir)
+	if err != nil {
 		return nil, err
+	}
+	switch found {
+	case layout:
+	case 0:
+		d.fresh = true
+	case previousLayout:
+		if d.previous, err = openPrevious(cfg.Dir); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, wrongLayout(cfg.Dir, found)
 	}
 	if d.hz, err = hertz(); err != nil {
 		return nil, err
@@ -93,6 +108,11 @@ func Open(cfg Config) (_ *Datapath, err error) {
 	if err := d.mapMemory(false); err != nil {
 		return nil, err
 	}
+	if d.previous != nil {
+		if err := d.convert(); err != nil {
+			return nil, err
+		}
+	}
 	if d.grace, err = newGrace(); err != nil {
 		return nil, err
 	}
@@ -101,6 +121,11 @@ func Open(cfg Config) (_ *Datapath, err error) {
 	}
 	if err := d.adoptSettings(); err != nil {
 		return nil, err
+	}
+	if d.previous != nil {
+		if err := d.supersede(); err != nil {
+			return nil, fmt.Errorf("take over layout %d of %s: %w", previousLayout, cfg.Dir, err)
+		}
 	}
 	return d, d.names.mark(layoutMark, layout)
 }
@@ -135,6 +160,7 @@ func (d *Datapath) load() error {
 		bpfobj.HedgewardMapLocals:       c.MaxAddresses + 4*c.MaxInterfaces,
 		bpfobj.HedgewardMapAllowances:   c.MaxInterfaces * 2,
 		bpfobj.HedgewardMapUses:         c.MaxRules,
+		bpfobj.HedgewardMapHost:         1,
 		bpfobj.HedgewardMapRates:        c.MaxInterfaces,
 		bpfobj.HedgewardMapFragments:    c.MaxDatagrams,
 		bpfobj.HedgewardMapHandles:      c.MaxRules,
@@ -142,8 +168,11 @@ func (d *Datapath) load() error {
 		bpfobj.HedgewardMapClasses:      c.MaxClasses,
 	} {
 		m := spec.Maps[name]
-		m.Pinning = ebpf.PinByName
 		m.MaxEntries = uint32(size)
+		replaced := d.previous != nil && slices.Contains(superseded, name)
+		if !replaced {
+			m.Pinning = ebpf.PinByName
+		}
 		switch old, err := ebpf.LoadPinnedMap(filepath.Join(c.Dir, name), nil); {
 		case err == nil:
 			m.MaxEntries = old.MaxEntries()
@@ -179,29 +208,31 @@ func (d *Datapath) load() error {
 // Fresh reports that Open found nothing pinned: flows there may have been are lost.
 func (d *Datapath) Fresh() bool { return d.fresh }
 
-// checkLayout refuses a pinned datapath whose tables mean something else, and reports
-// whether there is none.
-func checkLayout(dir string) (fresh bool, err error) {
+// pinnedLayout returns what the tables mean that are pinned in dir, 0 if there are
+// none.
+func pinnedLayout(dir string) (found uint32, err error) {
 	m, err := ebpf.LoadPinnedMap(filepath.Join(dir, bpfobj.HedgewardMapNames), nil)
 	if errors.Is(err, fs.ErrNotExist) {
-		return true, nil
+		return 0, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("open pinned map %s: %w", bpfobj.HedgewardMapNames, err)
+		return 0, fmt.Errorf("open pinned map %s: %w", bpfobj.HedgewardMapNames, err)
 	}
 	defer m.Close()
 	var key bpfobj.HedgewardName
-	var got uint32
 	cString(key.Text[:], layoutMark)
-	switch err := m.Lookup(&key, &got); {
-	case errors.Is(err, ebpf.ErrKeyNotExist): // an Open that did not get to its end
-		return true, nil
-	case err != nil:
-		return false, fmt.Errorf("read the layout of %s: %w", dir, err)
-	case got != layout:
-		return false, fmt.Errorf("what is pinned in %s has layout %d, this version of Hedgeward has %d: run `hedgeward down` with the version that made it, then start again", dir, got, layout)
+	err = m.Lookup(&key, &found)
+	if errors.Is(err, ebpf.ErrKeyNotExist) { // an Open that did not get to its end
+		return 0, nil
 	}
-	return false, nil
+	if err != nil {
+		return 0, fmt.Errorf("read the layout of %s: %w", dir, err)
+	}
+	return found, nil
+}
+
+func wrongLayout(dir string, found uint32) error {
+	return fmt.Errorf("what is pinned in %s has layout %d, this version of Hedgeward has %d: run `hedgeward down` with the version that made it, then start again", dir, found, layout)
 }
 
 // lockDir makes sure that one process at a time changes the datapath.
@@ -226,6 +257,9 @@ func (d *Datapath) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	errs := []error{d.tables.close(), d.progs.Close(), d.grace.close()}
+	if d.previous != nil {
+		errs = append(errs, d.previous.Close())
+	}
 	if d.lock != nil {
 		errs = append(errs, d.lock.Close())
 	}

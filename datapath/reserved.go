@@ -32,7 +32,7 @@ func (d *Datapath) reserve(network uint32, blocks, subnets []netip.Prefix) error
 	}
 	for _, b := range blocks {
 		if b.Addr().Is4() {
-			want[b.Masked().Addr().Next().Next()] = reservedResolver
+			want[resolverOf(b)] = reservedResolver
 		}
 	}
 	for a, kind := range d.reserved[network] {
@@ -57,6 +57,10 @@ func (d *Datapath) reserve(network uint32, blocks, subnets []netip.Prefix) error
 	}
 	return nil
 }
+
+// resolverOf returns the address in a block at which DNS answers if the block is the
+// VPC's primary one.
+func resolverOf(block netip.Prefix) netip.Addr { return block.Masked().Addr().Next().Next() }
 
 // noteReserved notes what the map says.
 func (d *Datapath) noteReserved(network uint32, a netip.Addr, kind uint16) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hedgeward/hedgeward/datapath"
+	"github.com/hedgeward/hedgeward/datapath/bpftest"
 	"github.com/hedgeward/hedgeward/flow"
 )
 
@@ -63,6 +64,8 @@ func TestSettingsOutliveTheProcess(t *testing.T) {
 	for _, e := range serverOpen {
 		e(t, l)
 	}
+	quoted := tcp(server, sc, "A").Bytes[14 : 14+28]
+	about := bpftest.IP(h2, a1, 1, append([]byte{3, 1, 0, 0, 0, 0, 0, 0}, quoted...))
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +73,11 @@ func TestSettingsOutliveTheProcess(t *testing.T) {
 	if l.Fresh() {
 		t.Error("what was pinned counts as fresh")
 	}
-	in(icmp(h2, a1, 3, 1, 0), flow.ReasonNoRule)(t, l)
+	in(about, flow.ReasonNoRule)(t, l)
+	if err := l.Configure(datapath.Settings{}); err != nil {
+		t.Fatal(err)
+	}
+	in(about, flow.ReasonRelated)(t, l)
 	later := tcp(sc, server, "A").With(14+6, 0, 100) // offset 800, nothing of it came before
 	in(later, flow.ReasonFragNoContext)(t, l)
 }

@@ -69,8 +69,10 @@ func OpenReadOnly(dir string) (_ *View, err error) {
 	if dir == "" {
 		dir = DefaultDir
 	}
-	if _, err := checkLayout(dir); err != nil {
+	if found, err := pinnedLayout(dir); err != nil {
 		return nil, err
+	} else if found != 0 && found != layout {
+		return nil, wrongLayout(dir, found)
 	}
 	v := &View{}
 	defer func() {
