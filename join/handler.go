@@ -33,7 +33,6 @@ func (s *Server) bounded(do func(*http.Request) (*welcome, error)) http.Handler 
 			err = errors.Join(turn.SetReadDeadline(time.Time{}), turn.SetWriteDeadline(time.Time{}))
 		}
 		if err != nil {
-			w.Header().Set("Connection", "close")
 			s.answerRefusal(w, r, err)
 			return
 		}
@@ -198,6 +197,7 @@ func (s *Server) answerRefusal(w http.ResponseWriter, r *http.Request, err error
 		status = http.StatusUnauthorized
 	}
 	s.refuse(seen.Code, r.RemoteAddr, err)
+	w.Header().Set("Connection", "close") // a host that has a newer certificate comes with it
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	json.NewEncoder(w).Encode(refusal{seen.Code, seen.Message, s.clock.Now().UTC()})

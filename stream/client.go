@@ -42,6 +42,11 @@ type ClientConfig struct {
 	File string // keeps what was told; empty: nothing is kept
 	Log  *slog.Logger
 
+	// Explain returns what a server says of why it refused this host, or the error
+	// that it is given. A refused handshake gives no reason by itself. nil: nobody
+	// is asked.
+	Explain func(context.Context, error) error
+
 	Version  string        // for people
 	Clock    clock.Clock   // of the pauses between attempts; the machine's
 	Pause    time.Duration // after a first failure at most; it doubles up to MaxPause; 100ms
@@ -150,6 +155,9 @@ func (c *Client) Run(ctx context.Context, a Agent) error {
 			if followed, err = c.follow(ctx, a, server); followed {
 				pause = c.cfg.Pause
 			}
+			if c.cfg.Explain != nil && turnedAway(err) && ctx.Err() == nil {
+				err = c.cfg.Explain(ctx, err)
+			}
 			err = fmt.Errorf("server %s: %w", server, err)
 		}
 		if ctx.Err() != nil {
@@ -164,6 +172,16 @@ func (c *Client) Run(ctx context.Context, a Agent) error {
 		}
 		pause = min(2*pause, c.cfg.MaxPause)
 	}
+}
+
+// turnedAway reports whether a server answered and wants nothing of this host.
+func turnedAway(err error) bool {
+	var alert *net.OpError
+	if errors.As(err, &alert) && alert.Op == "remote error" { // as crypto/tls calls it
+		return true
+	}
+	code := connect.CodeOf(err)
+	return code == connect.CodeUnauthenticated || code == connect.CodePermissionDenied
 }
 
 func (c *Client) connected(server string) {

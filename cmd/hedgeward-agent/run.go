@@ -113,7 +113,7 @@ func assemble(st *state, o runOptions, log *slog.Logger) (h *host, err error) {
 		return nil, err
 	}
 	h.client = stream.NewClient(stream.ClientConfig{
-		Host: h.identity.Host(), Servers: h.servers, Dial: h.dial, File: st.feed(), Log: log, Version: version,
+		Host: h.identity.Host(), Servers: h.servers, Dial: h.identity.DialTLS, Explain: h.identity.Explain, File: st.feed(), Log: log, Version: version,
 	})
 	h.agent, err = agent.New(agent.Config{
 		Datapath: h.datapath,
@@ -136,16 +136,6 @@ func (h *host) servers() []string {
 		out = append(out, strings.TrimSuffix(strings.TrimPrefix(url, "https://"), "/"))
 	}
 	return out
-}
-
-// dial connects to a server as this host. Why a server refuses the host, it says
-// only when asked.
-func (h *host) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	c, err := h.identity.DialTLS(ctx, network, address)
-	if err != nil {
-		return nil, h.identity.Explain(ctx, err)
-	}
-	return c, nil
 }
 
 // serve does what the host was told last, then follows the servers until ctx ends

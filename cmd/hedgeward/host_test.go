@@ -8,12 +8,17 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hedgeward/hedgeward/control"
+	"github.com/hedgeward/hedgeward/feed"
 	"github.com/hedgeward/hedgeward/internal/clock"
 	"github.com/hedgeward/hedgeward/join"
+	"github.com/hedgeward/hedgeward/secgroup"
+	"github.com/hedgeward/hedgeward/stream"
 )
 
 // office is a server that takes hosts, and the command line beside it.
@@ -79,6 +84,122 @@ func (o *office) join(name, token string) (*join.Identity, error) {
 	return join.Join(o.t.Context(), join.Request{
 		Servers: []string{o.url}, Token: t, Name: name, Dir: o.t.TempDir(), Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler),
 	})
+}
+
+// told is an agent that does what it is told at once.
+type told struct {
+	deltas chan *feed.Delta
+}
+
+func (a told) Apply(d *feed.Delta)                         { a.deltas <- d }
+func (a told) Behind() (map[string]int64, <-chan struct{}) { return nil, nil }
+
+// follow has a host follow the server until the test ends.
+func (o *office) follow(id *join.Identity) (*stream.Client, told) {
+	c := stream.NewClient(stream.ClientConfig{
+		Host: id.Host(), Servers: func() []string { return []string{strings.TrimPrefix(o.url, "https://")} },
+		Dial: id.DialTLS, Explain: id.Explain, Log: slog.New(slog.DiscardHandler), Pause: time.Millisecond, MaxPause: 10 * time.Millisecond,
+	})
+	a := told{make(chan *feed.Delta, 100)}
+	ctx, cancel := context.WithCancel(o.t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); c.Run(ctx, a) }()
+	o.t.Cleanup(func() { cancel(); <-done })
+	return c, a
+}
+
+// next returns the first delta that tells of an instance.
+func (a told) next(t *testing.T) *feed.Instance {
+	t.Helper()
+	late := time.After(20 * time.Second)
+	for {
+		select {
+		case d := <-a.deltas:
+			for _, in := range d.Instances {
+				return in
+			}
+		case <-late:
+			t.Fatal("nothing is told")
+		}
+	}
+}
+
+// eventually fails the test unless the condition comes to hold.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	tick, late := time.NewTicker(5*time.Millisecond), time.After(20*time.Second)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatal(what)
+		}
+	}
+}
+
+// TestHostsRunWhatIsPlacedOnThem: hosts that joined and follow a server are given
+// instances, report their own and nobody else's, and are out when they are disabled.
+func TestHostsRunWhatIsPlacedOnThem(t *testing.T) {
+	o := newOffice(t)
+	caller := control.Caller{Scope: secgroup.Scope{Account: o.in.key.Account, Region: "us-east-1"}}
+	launch := control.Launch{Image: images()[0].ID, Min: 1, Max: 1, Interfaces: []control.LaunchInterface{{}}}
+	if _, err := o.in.control.RunInstances(t.Context(), caller, launch); err == nil || !strings.HasPrefix(err.Error(), "InsufficientInstanceCapacity") {
+		t.Errorf("without a host: %v", err)
+	}
+	clients, agents := map[string]*stream.Client{}, map[string]told{}
+	identities := map[string]*join.Identity{}
+	for _, name := range []string{"rack-1", "rack-2"} {
+		id, err := o.join(name, o.must("token", "create"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		identities[name] = id
+		clients[name], agents[name] = o.follow(id)
+		eventually(t, name+" is not connected", func() bool { return o.in.remote.present.Connected(name) })
+	}
+	launch.Min, launch.Max = 2, 2
+	made, err := o.in.control.RunInstances(t.Context(), caller, launch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hosts := []string{made[0].Host, made[1].Host}
+	if slices.Sort(hosts); !slices.Equal(hosts, []string{"rack-1", "rack-2"}) {
+		t.Fatalf("two instances are on %v", hosts)
+	}
+	for _, in := range made {
+		other := map[string]string{"rack-1": "rack-2", "rack-2": "rack-1"}[in.Host]
+		if got := agents[in.Host].next(t); got.ID != in.ID {
+			t.Errorf("%s is told of %s", in.Host, got.ID)
+		}
+		if err := clients[other].Report(t.Context(), in.ID, secgroup.Terminated, "mine"); err == nil {
+			t.Errorf("%s reports an instance of %s", other, in.Host)
+		}
+		if err := clients[in.Host].Report(t.Context(), in.ID, secgroup.Running, ""); err != nil {
+			t.Error(err)
+		}
+		if state := o.in.control.Read().Instances.Get(in.ID).State; state != secgroup.Running {
+			t.Errorf("%s is %s", in.ID, state)
+		}
+		if listed := o.must("list", "--instances"); !strings.Contains(listed, in.ID) || !strings.Contains(listed, "connected") {
+			t.Errorf("the hosts are listed as\n%s", listed)
+		}
+	}
+	if err := identities["rack-1"].Renew(t.Context()); err != nil { // the stream goes on
+		t.Error(err)
+	}
+	o.must("disable", "rack-1")
+	eventually(t, "the disabled host is not told why", func() bool {
+		return strings.Contains(clients["rack-1"].Status().Error, "hedgeward host enable rack-1")
+	})
+	if o.in.remote.present.Connected("rack-1") || !o.in.remote.present.Connected("rack-2") {
+		t.Error("the disabled host is connected, or the other is not")
+	}
+	o.must("enable", "rack-1")
+	eventually(t, "the host does not come back", func() bool { return o.in.remote.present.Connected("rack-1") })
+	if _, err := o.run("remove", "rack-1"); err == nil || !strings.Contains(err.Error(), "--lost") {
+		t.Errorf("removed with an instance on it: %v", err)
+	}
 }
 
 // TestHostCommands goes through the life of a host as docs/hosts.md tells it.

@@ -23,9 +23,10 @@ import (
 // report is what status prints: what the kernel judges by, and, if a process
 // runs, what it was told and could not do.
 type report struct {
-	Running bool                       `json:"running"` // a server works on the state folder
-	Wanted  agent.Status               `json:"wanted"`  // empty when none runs
-	Kernel  []datapath.InterfaceStatus `json:"kernel"`  // what is in force, whoever runs
+	Running bool                       `json:"running"`         // a server works on the state folder
+	Wanted  agent.Status               `json:"wanted"`          // empty when none runs
+	Kernel  []datapath.InterfaceStatus `json:"kernel"`          // what is in force, whoever runs
+	Hosts   []shownHost                `json:"hosts,omitempty"` // with their instances, if a server runs
 }
 
 func statusCommand(st *state) *cobra.Command {
@@ -62,6 +63,12 @@ func newReport(ctx context.Context, st *state) (*report, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if r.Running {
+		var away refusal // while the store does not answer, the rest still says how things are
+		if err := st.ask(ctx, "GET", "/hosts", &r.Hosts); err != nil && !errors.As(err, &away) {
+			return nil, err
+		}
 	}
 	view, err := datapath.OpenReadOnly(st.pins())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -118,7 +125,11 @@ func (r *report) print(out io.Writer) error {
 	for _, f := range r.Wanted.Faults {
 		fmt.Fprintf(out, "cannot bring %s in line (trying again): %s\n", f.Object, f.Error)
 	}
-	return nil
+	if len(r.Hosts) == 0 || len(r.Hosts) == 1 && r.Hosts[0].Name == host {
+		return nil // all of it is listed above
+	}
+	fmt.Fprintln(out)
+	return printPlaced(out, r.Hosts)
 }
 
 // tally sums an interface's counters, and names the reason of most drops.
