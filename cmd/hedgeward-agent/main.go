@@ -2,7 +2,8 @@
 
 // Command hedgeward-agent is what runs on a host of an installation with servers
 // elsewhere: it becomes a host (join), makes the instances that are placed on it and
-// enforces their interfaces (run), and says how it is doing (status). Each command is one
+// enforces their interfaces (run), says how it is doing (status), and takes all of it
+// away (down). Each command is one
 // file; what they share is the state folder (state.go) and the socket in it
 // (socket.go).
 //
@@ -44,6 +45,6 @@ func root() *cobra.Command {
 	var st state
 	cmd.PersistentFlags().StringVar(&st.dir, "state", defaultState, "folder that holds everything to be kept")
 	cmd.CompletionOptions.HiddenDefaultCmd = true
-	cmd.AddCommand(joinCommand(&st), runCommand(&st), statusCommand(&st))
+	cmd.AddCommand(joinCommand(&st), runCommand(&st), statusCommand(&st), downCommand(&st))
 	return cmd
 }

@@ -26,6 +26,7 @@ import (
 // runOptions are the flags of run.
 type runOptions struct {
 	packets  datapath.Settings
+	port     uint16 // of the network between hosts
 	logLevel slog.Level
 	logJSON  bool
 }
@@ -44,6 +45,7 @@ func runCommand(st *state) *cobra.Command {
 	packets := flag.NewFlagSet("", flag.ContinueOnError)
 	o.packets.Flags(packets)
 	cmd.Flags().AddGoFlagSet(packets)
+	cmd.Flags().Uint16Var(&o.port, "underlay-port", 4789, "UDP port of the network between hosts, the same on all of them")
 	cmd.Flags().TextVar(&o.logLevel, "log-level", slog.LevelInfo, "what to log on standard error: debug (a line per delta), info, warn or error")
 	cmd.Flags().BoolVar(&o.logJSON, "log-json", false, "log in JSON")
 	return cmd
@@ -121,6 +123,7 @@ func assemble(st *state, o runOptions, log *slog.Logger) (h *host, err error) {
 		Report:   h.client.Report,
 		Log:      log,
 		Uplink:   instance.Uplink{Unplugged: true},
+		Overlay:  instance.Overlay{Address: h.identity.Underlay(), Port: int(o.port)},
 	})
 	if err != nil {
 		return nil, err

@@ -28,6 +28,7 @@ type status struct {
 	Stream  stream.Status              `json:"stream"`
 	Wanted  agent.Status               `json:"wanted"`
 	Kernel  []datapath.InterfaceStatus `json:"kernel"`
+	Strays  datapath.Strays            `json:"strays"`
 }
 
 // listen opens the agent's socket, for root alone because the state folder is. The
@@ -55,7 +56,12 @@ func serveSocket(ctx context.Context, l net.Listener, h *host) error {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
-		json.NewEncoder(w).Encode(status{h.identity.Host(), version, h.client.Status(), h.agent.Status(), kernel})
+		strays, err := h.datapath.Strays()
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		json.NewEncoder(w).Encode(status{h.identity.Host(), version, h.client.Status(), h.agent.Status(), kernel, strays})
 	})
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
 	defer context.AfterFunc(ctx, func() { srv.Close() })()

@@ -77,6 +77,9 @@ func (s *status) print(out io.Writer, now time.Time) error {
 			fmt.Fprintf(out, "%s of %s is not in force yet.\n", w.ID, w.Instance)
 		}
 	}
+	if n := s.Strays; n.Malformed+n.VNI+n.Destination > 0 {
+		fmt.Fprintf(out, "From other hosts came for nobody here: %d to an unknown VPC, %d to an unknown address, %d unreadable.\n", n.VNI, n.Destination, n.Malformed)
+	}
 	for _, f := range s.Wanted.Faults {
 		fmt.Fprintf(out, "cannot bring %s in line (trying again): %s\n", f.Object, f.Error)
 	}

@@ -42,30 +42,9 @@ func down(ctx context.Context, st *state, purge bool) error {
 		return err
 	}
 	defer release()
-	var removed []string
-	driver := instance.Own{Netns: instance.NewNetns(instance.Config{StateDir: st.dir})}
-	found, err := driver.List()
+	// The devices before the programs on them.
+	removed, err := instance.Own{Netns: instance.NewNetns(instance.Config{StateDir: st.dir})}.Remove(ctx)
 	errs := []error{err}
-	for _, f := range found {
-		if err := driver.Destroy(ctx, f.ID); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		removed = append(removed, "namespace "+instance.NamespaceName(f.ID))
-		for _, i := range f.Interfaces {
-			removed = append(removed, "link "+i.Device+" ("+i.ID+")")
-		}
-	}
-	uplinks, err := driver.RemoveUplink()
-	errs = append(errs, err)
-	for _, name := range uplinks {
-		removed = append(removed, "link "+name+" (uplink to the internet)")
-	}
-	overlays, err := driver.RemoveOverlay() // before the program on it
-	errs = append(errs, err)
-	for _, name := range overlays {
-		removed = append(removed, "link "+name+" (network between hosts)")
-	}
 	unpinned, err := datapath.Remove(st.pins())
 	errs = append(errs, err)
 	removed = append(removed, unpinned...)
