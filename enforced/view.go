@@ -31,6 +31,7 @@ const (
 // Local is what this replica's hosts acknowledged (stream.Server).
 type Local interface {
 	Enforced() (map[string]stream.Enforced, <-chan struct{})
+	Connected(host string) bool
 }
 
 // View is what one replica knows of all hosts. Run keeps it up to date.
@@ -79,10 +80,20 @@ func newer(a, b stream.Enforced) stream.Enforced {
 	return a
 }
 
-// Connected reports whether a host is connected to any replica.
+// Connected reports whether a host is connected to any replica. It is cheap: whoever
+// places an instance asks about every host.
 func (v *View) Connected(host string) bool {
-	hosts, _, _ := v.Hosts()
-	return hosts[host].Connected
+	if v.local.Connected(host) {
+		return true
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, said := range v.others {
+		if said[host].Connected {
+			return true
+		}
+	}
+	return false
 }
 
 // Run announces and reads until ctx ends, and returns its cause.

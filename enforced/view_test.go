@@ -25,6 +25,11 @@ func newLocal() *fakeLocal {
 	return &fakeLocal{hosts: map[string]stream.Enforced{}, moved: make(chan struct{})}
 }
 
+func (l *fakeLocal) Connected(host string) bool {
+	hosts, _ := l.Enforced()
+	return hosts[host].Connected
+}
+
 func (l *fakeLocal) Enforced() (map[string]stream.Enforced, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

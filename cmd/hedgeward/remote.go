@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/hedgeward/hedgeward/control"
+	"github.com/hedgeward/hedgeward/enforced"
 	"github.com/hedgeward/hedgeward/feed/teller"
 	"github.com/hedgeward/hedgeward/join"
 	"github.com/hedgeward/hedgeward/metrics"
@@ -26,6 +28,7 @@ type remoteHosts struct {
 	listener net.Listener // for agents; nil: this server takes none, others may
 	join     *join.Server
 	stream   *stream.Server // what hosts that joined are served
+	view     *enforced.View // what all servers know of them
 	present  presence
 	counted  atomic.Pointer[metrics.Metrics]
 }
@@ -88,7 +91,8 @@ func (h *remoteHosts) attend(ctx context.Context, in *installation) error {
 		},
 		Epoch: epoch, Replica: replica, Version: version, Log: in.log, Refused: refused,
 	})
-	connected := h.stream.Connected
+	h.view = enforced.New(fmt.Sprintf("%s-%d-%s", replica, os.Getpid(), rand.Text()[:8]), in.store, h.stream, in.log)
+	connected := h.view.Connected
 	h.present.connected.Store(&connected)
 	return nil
 }
@@ -96,7 +100,7 @@ func (h *remoteHosts) attend(ctx context.Context, in *installation) error {
 // tasks are what runs for hosts while the installation does.
 func (h *remoteHosts) tasks(counted *metrics.Metrics) []task {
 	h.counted.Store(counted)
-	tasks := []task{h.join.Run}
+	tasks := []task{h.join.Run, h.view.Run}
 	if h.listener != nil {
 		tasks = append(tasks, func(ctx context.Context) error {
 			srv := h.join.HTTP(h.stream)
