@@ -45,7 +45,7 @@ type Datapath struct {
 	added     int      // policies so far
 	retired   []func() // undo what programs may still be reading; see reclaim
 	reclaims  int      // so far
-	spared    int      // prefixes of spares; see spares.go
+	spared    int      // spares and their prefixes; see spares.go
 
 	fresh      bool
 	previous   *ebpf.Map // the interfaces of the layout before, while they are taken over

@@ -8,9 +8,8 @@ package datapath
 // are therefore kept a while with all that they have in the maps: the next one of
 // the same line is made of one by writing the difference.
 const (
-	spareFrom    = 32 // prefixes; a smaller policy is written as fast
-	sparesOfLine = 3  // as many changes go quickly while programs are waited for
-	sparesShare  = 8  // at most one in so many prefixes of the map is a spare's
+	sparesOfLine = 3 // as many changes go quickly while programs are waited for
+	sparesShare  = 8 // at most one in so many prefixes of the map is a spare's
 )
 
 // line is policies that replaced each other.
@@ -22,14 +21,13 @@ type line struct {
 // shelve keeps a retired policy as a spare, if that is of use.
 func (d *Datapath) shelve(in *installed) bool {
 	l := in.line
-	if l == nil || l.alive == 0 || len(in.routes) < spareFrom && !d.cfg.Testing ||
-		len(l.spares) >= sparesOfLine || d.spared+len(in.routes) > int(d.Routes.MaxEntries())/sparesShare {
+	if l == nil || l.alive == 0 || len(l.spares) >= sparesOfLine || d.spared+len(in.routes) > int(d.Routes.MaxEntries())/sparesShare {
 		return false
 	}
 	d.handles.release(in.rules)
 	in.rules = nil
 	l.spares = append(l.spares, in)
-	d.spared += len(in.routes)
+	d.spared += 1 + len(in.routes)
 	return true
 }
 
@@ -42,7 +40,7 @@ func (d *Datapath) unshelve(l *line) *installed {
 	last := len(l.spares) - 1
 	in := l.spares[last]
 	l.spares = l.spares[:last]
-	d.spared -= len(in.routes)
+	d.spared -= 1 + len(in.routes)
 	return in
 }
 
