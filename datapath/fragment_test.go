@@ -114,7 +114,7 @@ func TestFragmentsThroughSockets(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	held := make(chan error)
 	go func() {
-		rig.Join(t) // the device is to be made where the others are
+		rig.Enter(t) // the device is to be made where the others are
 		held <- rig.HoldFragments(ctx)
 	}()
 	t.Cleanup(func() {

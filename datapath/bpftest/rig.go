@@ -119,9 +119,19 @@ func jiffy(t testing.TB) time.Duration {
 	return time.Duration(res.Nsec)
 }
 
-// Join puts another goroutine of the rig's test into the rig's network namespace,
-// until it ends: a subtest is one. The rig goes on failing the test it was made for.
+// Join lets a subtest use the rig until it ends: in the rig's network namespace, and
+// so that the rig fails the subtest.
 func (r *Rig) Join(t testing.TB) {
+	t.Helper()
+	parent := r.t
+	r.t = t
+	t.Cleanup(func() { r.t = parent })
+	r.Enter(t)
+}
+
+// Enter puts another goroutine of a test into the rig's network namespace, until it
+// ends.
+func (r *Rig) Enter(t testing.TB) {
 	t.Helper()
 	runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
 	if err := netns.Set(r.ns); err != nil {

@@ -89,13 +89,19 @@ func (k *Kernel) clear() {
 		k.must(k.Rig.DeleteAddress(p.vpc, p.addr))
 	}
 	clear(k.named)
-	k.held = nil
 	for _, i := range k.attached {
 		if i.Addresses != nil {
 			i.Addresses = nil
 			k.attached[i.ID] = k.Rig.Attach(i)
 		}
 	}
+	k.Forget()
+}
+
+// Forget lets so much time pass that nothing is remembered of any packet.
+func (k *Kernel) Forget() {
+	k.t.Helper()
+	k.held = nil
 	k.Rig.Advance(6 * 24 * time.Hour)
 	k.sweep()
 	k.now = 0
