@@ -111,3 +111,23 @@ func TestJoiningElsewhereIsOneAddress(t *testing.T) {
 		t.Errorf("of an instance that starts the host is told %+v", d)
 	}
 }
+
+// TestClaimedElsewhereIsNotReached: an interface that another host has claimed for a
+// device of somebody else is no place to send to, member or not
+// (docs/spec/packet-semantics.md section 1.12).
+func TestClaimedElsewhereIsNotReached(t *testing.T) {
+	w, h, _ := apart(t)
+	at := feed.AddressKey{VPC: "vpc-0", Addr: addressIn(0, 0, 11)}
+	w.change(func(tx *model.Tx) {
+		i := *tx.Interfaces.Get("eni-1")
+		i.Attachment = &secgroup.Attachment{Claim: &secgroup.Claim{Host: "there", Device: "tap0"}}
+		tx.Interfaces.Put(&i)
+		rule := secgroup.Rule{ID: "sgr-1", RuleKey: secgroup.RuleKey{Protocol: secgroup.TCP, Peer: secgroup.Peer{Group: "sg-1"}}}
+		tx.Groups.Put(&secgroup.Group{ID: "sg-1", VPC: "vpc-0", Rules: []secgroup.Rule{rule}})
+	})
+	changed := map[model.Ref]struct{}{{Kind: model.Interfaces, ID: "eni-1"}: {}, {Kind: model.Groups, ID: "sg-1"}: {}}
+	d := h.Update(w.model.Snapshot(), changed, false)
+	if a := d.Addresses[at]; a == nil || a.Underlay.IsValid() || a.VNI != 0 || len(a.Groups) != 1 {
+		t.Errorf("told %+v of a member that is claimed", a)
+	}
+}
