@@ -4,7 +4,7 @@
 # calls go or a script in internal/tools. `make` alone prints them.
 
 .DEFAULT_GOAL := help
-.PHONY: help up build demo down gen setup lint fresh test e2e fuzz bench faults clean
+.PHONY: help up build demo down gen setup lint fresh test e2e fuzz bench faults scale clean
 
 help: ## print these verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ bench: ## measure and print the table of ratios (root; ARGS="..." is passed on)
 
 faults: ## servers, hosts and etcd members fail while clients work (root; ARGS="-long 5m")
 	go test -count=1 -timeout 2h -v ./test/faults/... $(or $(ARGS),-long 5m)
+
+scale: ## a server with 1,000 simulated hosts, and a store of 1,000,000 interfaces (ARGS="...")
+	go run ./test/scale $(ARGS)
 
 clean: ## remove what was built; touches no state and no instance
 	rm -rf bin .cache
