@@ -42,11 +42,19 @@ func Open(ctx context.Context, s *store.Store, log *slog.Logger) (*Model, error)
 	return m, nil
 }
 
-// checkSchema stamps a new store, and refuses one that a newer version wrote.
+// checkSchema stamps a new store, and refuses one that a newer version wrote or
+// that is being restored.
 func (m *Model) checkSchema(ctx context.Context) error {
-	_, err := m.store.Commit(ctx, []store.Guard{{Key: schemaKey}}, []store.Write{{Key: schemaKey, Value: []byte(schemaVersion)}})
+	_, err := m.store.Commit(ctx, []store.Guard{{Key: schemaKey}, {Key: partKey}}, []store.Write{{Key: schemaKey, Value: []byte(schemaVersion)}})
 	if !errors.Is(err, store.ErrConflict) {
 		return err
+	}
+	part, _, err := m.store.Load(ctx, partKey)
+	if err != nil {
+		return err
+	}
+	if len(part) > 0 {
+		return errPart
 	}
 	found, _, err := m.store.Load(ctx, schemaKey)
 	if err != nil {

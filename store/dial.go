@@ -49,7 +49,7 @@ func Dial(ctx context.Context, c Cluster) (*Store, error) {
 		client.Lease = namespace.NewLease(client.Lease, c.Prefix)
 	}
 	s := &Store{client: client}
-	if _, err := s.Revision(ctx); err != nil {
+	if s.base, err = s.readBase(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("connect to etcd at %v: %w", c.Endpoints, err), client.Close())
 	}
 	return s, nil

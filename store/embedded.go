@@ -4,6 +4,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -66,7 +67,11 @@ func Embedded(ctx context.Context, dir string) (*Store, error) {
 		etcd.Close()
 		return nil, fmt.Errorf("start the embedded store in %s: %w", dir, context.Cause(ctx))
 	}
-	return &Store{client: v3client.New(etcd.Server), server: closer(etcd.Close), failed: etcd.Err()}, nil
+	s := &Store{client: v3client.New(etcd.Server), server: closer(etcd.Close), failed: etcd.Err()}
+	if s.base, err = s.readBase(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
 }
 
 // writable makes dir and proves that files can be made in it, because etcd

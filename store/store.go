@@ -17,6 +17,7 @@ type Store struct {
 	client *clientv3.Client
 	server io.Closer // nil for an external cluster
 	failed <-chan error
+	base   int64 // see baseKey
 }
 
 // Shared reports whether other processes may write to the store as well. An
@@ -57,7 +58,7 @@ type Batch struct {
 func (s *Store) Commit(ctx context.Context, guards []Guard, writes []Write) (int64, error) {
 	cmps := make([]clientv3.Cmp, len(guards))
 	for i, g := range guards {
-		cmps[i] = clientv3.Compare(clientv3.ModRevision(g.Key), "=", g.Revision)
+		cmps[i] = clientv3.Compare(clientv3.ModRevision(g.Key), "=", s.in(g.Revision))
 	}
 	ops := make([]clientv3.Op, len(writes))
 	for i, w := range writes {
@@ -74,7 +75,7 @@ func (s *Store) Commit(ctx context.Context, guards []Guard, writes []Write) (int
 	if !resp.Succeeded {
 		return 0, ErrConflict
 	}
-	return resp.Header.Revision, nil
+	return s.out(resp.Header.Revision), nil
 }
 
 // Load returns every entry under prefix and the revision at which it was read.
@@ -85,9 +86,9 @@ func (s *Store) Load(ctx context.Context, prefix string) ([]Entry, int64, error)
 	}
 	entries := make([]Entry, len(resp.Kvs))
 	for i, kv := range resp.Kvs {
-		entries[i] = Entry{Key: string(kv.Key), Value: kv.Value, Revision: kv.ModRevision}
+		entries[i] = Entry{Key: string(kv.Key), Value: kv.Value, Revision: s.out(kv.ModRevision)}
 	}
-	return entries, resp.Header.Revision, nil
+	return entries, s.out(resp.Header.Revision), nil
 }
 
 // Modified returns the revision at which a key was changed last, 0 if there is
@@ -100,7 +101,7 @@ func (s *Store) Modified(ctx context.Context, key string) (int64, error) {
 	if len(resp.Kvs) == 0 {
 		return 0, nil
 	}
-	return resp.Kvs[0].ModRevision, nil
+	return s.out(resp.Kvs[0].ModRevision), nil
 }
 
 // Revision returns the store's newest revision, agreed by a majority. Others that
@@ -110,7 +111,7 @@ func (s *Store) Revision(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("read the store's revision: %w", err)
 	}
-	return resp.Header.Revision, nil
+	return s.out(resp.Header.Revision), nil
 }
 
 // Name returns what tells this store from others: revisions compare within one
@@ -132,7 +133,7 @@ func (s *Store) Name(ctx context.Context) (string, error) {
 func (s *Store) Watch(ctx context.Context, prefix string, from int64, apply func(Batch) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	for resp := range s.client.Watch(clientv3.WithRequireLeader(ctx), prefix, clientv3.WithPrefix(), clientv3.WithRev(from)) {
+	for resp := range s.client.Watch(clientv3.WithRequireLeader(ctx), prefix, clientv3.WithPrefix(), clientv3.WithRev(s.in(from))) {
 		if err := resp.Err(); err != nil {
 			if err = known(err); !errors.Is(err, ErrCompacted) {
 				err = fmt.Errorf("%w (%v)", ErrAway, err)
@@ -140,11 +141,12 @@ func (s *Store) Watch(ctx context.Context, prefix string, from int64, apply func
 			return fmt.Errorf("watch %s: %w", prefix, err)
 		}
 		for len(resp.Events) > 0 {
-			batch := Batch{Revision: resp.Events[0].Kv.ModRevision}
+			at := resp.Events[0].Kv.ModRevision
+			batch := Batch{Revision: s.out(at)}
 			n := 0
-			for ; n < len(resp.Events) && resp.Events[n].Kv.ModRevision == batch.Revision; n++ {
+			for ; n < len(resp.Events) && resp.Events[n].Kv.ModRevision == at; n++ {
 				kv := resp.Events[n].Kv
-				e := Entry{Key: string(kv.Key), Revision: kv.ModRevision}
+				e := Entry{Key: string(kv.Key), Revision: batch.Revision}
 				if resp.Events[n].Type == clientv3.EventTypePut {
 					e.Value = kv.Value
 				}

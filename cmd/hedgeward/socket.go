@@ -50,6 +50,7 @@ type operator interface {
 	CutFlows(datapath.Filter) (int, error)
 	Control() *control.Service
 	Hosts() (*join.Server, control.Presence, error)
+	Backup(ctx context.Context, to io.Writer) error
 }
 
 // serveSocket answers operators' commands until ctx ends. fresh returns once what
@@ -77,6 +78,7 @@ func serveSocket(ctx context.Context, l net.Listener, op operator, fresh task) e
 	serveAccess(mux, op.Control)
 	serveHosts(mux, op)
 	serveStreams(mux, op.Control, answer)
+	serveBackup(mux, op)
 	upToDate := func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/status" { // it says how things are, also while the store is away
 			if err := fresh(r.Context()); err != nil {
@@ -129,15 +131,9 @@ func (s *state) call(ctx context.Context, method, path string, value any) ([]byt
 	if err != nil {
 		return nil, err
 	}
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", s.socket())
-	}}}
-	resp, err := client.Do(req)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
-		return nil, errNotRunning
-	}
+	resp, err := s.send(req)
 	if err != nil {
-		return nil, fmt.Errorf("ask the server of %s: %w", s.dir, err)
+		return nil, err
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
@@ -148,4 +144,20 @@ func (s *state) call(ctx context.Context, method, path string, value any) ([]byt
 		return nil, refusal(strings.TrimSpace(string(answer)))
 	}
 	return answer, nil
+}
+
+// send sends a request to the process that serves the state folder. It returns
+// errNotRunning if there is none. The caller closes the answer's body.
+func (s *state) send(req *http.Request) (*http.Response, error) {
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", s.socket())
+	}}}
+	resp, err := client.Do(req)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+		return nil, errNotRunning
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask the server of %s: %w", s.dir, err)
+	}
+	return resp, nil
 }
