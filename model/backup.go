@@ -15,6 +15,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/hedgeward/hedgeward/store"
 )
@@ -26,9 +27,9 @@ const (
 	backupFormat = "hedgeward backup"
 	// restoreBatch is how many keys are written at once: less than any etcd takes.
 	restoreBatch = 100
-	// era is what a restored store's revisions begin at a multiple of: above all
-	// that hosts have seen since the backup was made.
-	era = 1_000_000_000
+	// perSecond is more than any store commits in a second: revisions that begin at
+	// the time of a restore, counted so, are above all that hosts have seen before.
+	perSecond = 1_000_000
 	// maxLine is the longest line of a backup, in bytes.
 	maxLine = 64 << 20
 )
@@ -156,18 +157,18 @@ func newer(schema string) bool {
 }
 
 // Restore fills an empty store from a backup, which it reads twice: nothing is
-// written before all of it is found whole. Revisions begin anew, above all that
-// were seen since the backup. A restore that was interrupted is repeated.
+// written before all of it is found whole. Revisions begin anew at now, above all
+// that were seen since the backup. A restore that was interrupted is repeated.
 //
 // Errors: the backup is damaged, foreign or of a newer version; the store is not
 // empty. In all these cases nothing is written.
-func Restore(ctx context.Context, s *store.Store, from io.ReadSeeker) (Summary, error) {
+func Restore(ctx context.Context, s *store.Store, from io.ReadSeeker, now time.Time) (Summary, error) {
 	sum, err := CheckBackup(from)
 	if err == nil {
 		_, err = from.Seek(0, io.SeekStart)
 	}
 	if err == nil {
-		err = fill(ctx, s, (sum.Revision/era+1)*era, func(each func(store.Entry) error) error {
+		err = fill(ctx, s, max(now.Unix()*perSecond, sum.Revision+1), func(each func(store.Entry) error) error {
 			_, err := readBackup(from, each)
 			return err
 		})

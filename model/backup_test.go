@@ -12,10 +12,14 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hedgeward/hedgeward/secgroup"
 	"github.com/hedgeward/hedgeward/store"
 )
+
+// restored is when the backups of these tests are.
+var restored = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
 // embedded returns an empty store.
 func embedded(t *testing.T) *store.Store {
@@ -73,14 +77,14 @@ func TestBackupAndRestore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := Restore(t.Context(), to, bytes.NewReader(file.Bytes()))
+	got, err := Restore(t.Context(), to, bytes.NewReader(file.Bytes()), restored)
 	if err != nil || got != made {
 		t.Fatalf("%+v, %v; made %+v", got, err, made)
 	}
 	if !maps.Equal(contents(t, from), contents(t, to)) {
 		t.Error("the restored store holds something else")
 	}
-	if _, err := Restore(t.Context(), to, bytes.NewReader(file.Bytes())); err == nil || !strings.Contains(err.Error(), "not empty") {
+	if _, err := Restore(t.Context(), to, bytes.NewReader(file.Bytes()), restored); err == nil || !strings.Contains(err.Error(), "not empty") {
 		t.Errorf("over what is there: %v", err)
 	}
 	if err := to.Close(); err != nil {
@@ -94,8 +98,9 @@ func TestBackupAndRestore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.Snapshot().Revision <= era || m.Snapshot().Groups.Len() != 2345 {
-		t.Errorf("revision %d with %d groups; revisions go on above %d", m.Snapshot().Revision, m.Snapshot().Groups.Len(), era)
+	base := restored.Unix() * perSecond
+	if m.Snapshot().Revision <= base || m.Snapshot().Groups.Len() != 2345 {
+		t.Errorf("revision %d with %d groups; revisions go on above %d", m.Snapshot().Revision, m.Snapshot().Groups.Len(), base)
 	}
 	tx := m.Begin()
 	tx.Guard("all") // as it was restored, not 0
@@ -161,7 +166,7 @@ func TestInterruptedRestoreIsRepeated(t *testing.T) {
 	if err := func() error { _, err := Backup(t.Context(), to, io.Discard); return err }(); err == nil {
 		t.Error("a part was backed up as if it were all")
 	}
-	if _, err := Restore(t.Context(), to, bytes.NewReader(file.Bytes())); err != nil {
+	if _, err := Restore(t.Context(), to, bytes.NewReader(file.Bytes()), restored); err != nil {
 		t.Fatal(err)
 	}
 	if got := len(contents(t, to)); got != 503 {
@@ -210,7 +215,7 @@ func TestRestoreRefusesWhatIsNoWholeBackup(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			to := embedded(t)
-			if _, err := Restore(t.Context(), to, bytes.NewReader(c.file)); err == nil || !strings.Contains(err.Error(), c.want) {
+			if _, err := Restore(t.Context(), to, bytes.NewReader(c.file), restored); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
 			if n := len(contents(t, to)); n != 0 {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // What a commit may be refused with. Nothing was written.
@@ -39,6 +41,10 @@ func known(err error) error {
 		if errors.Is(err, theirs) {
 			return fmt.Errorf("%w (%v)", ours, err)
 		}
+	}
+	var etcds rpctypes.EtcdError
+	if !errors.As(err, &etcds) && status.Code(err) == codes.ResourceExhausted { // gRPC's own bound of a message
+		return fmt.Errorf("%w (%v)", ErrTooLarge, err)
 	}
 	return err
 }

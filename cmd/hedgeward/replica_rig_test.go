@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"log/slog"
 	"net/http"
 	"os"
@@ -52,38 +53,49 @@ func replicaOptions(c *testetcd.Cluster, seal string) serverOptions {
 // startReplica returns a replica that is ready.
 func startReplica(t *testing.T, c *testetcd.Cluster, o serverOptions) *replica {
 	t.Helper()
-	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	api, err := o.listenAPI(log)
+	r, err := launchReplica(t, c, o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return r
+}
+
+// launchReplica is startReplica for any goroutine.
+func launchReplica(t *testing.T, c *testetcd.Cluster, o serverOptions) (*replica, error) {
+	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	api, err := o.listenAPI(log)
+	if err != nil {
+		return nil, err
+	}
 	in, err := o.assemble(t.Context(), &state{dir: t.TempDir()}, log)
 	if err != nil {
-		t.Fatal(err)
+		return nil, errors.Join(err, api.Close())
 	}
 	in.profile = o.endpointOf(api)
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &replica{in: in, url: in.profile, stop: cancel, ended: make(chan error, 1)}
-	ready := make(chan struct{})
-	go func() { r.ended <- in.serve(ctx, api, func() { close(ready) }) }()
+	ready, over := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(over)
+		r.ended <- in.serve(ctx, api, func() { close(ready) })
+	}()
+	t.Cleanup(func() { cancel(); <-over })
 	select {
 	case <-ready:
-	case err := <-r.ended:
-		t.Fatal(err)
+	case <-over:
+		return nil, <-r.ended
 	case <-time.After(30 * time.Second):
-		t.Fatal("the replica does not become ready")
+		return nil, errors.New("the replica does not become ready")
 	}
-	t.Cleanup(func() { cancel(); <-r.ended })
-	r.Client = r.as(t, c, in.key)
-	return r
+	r.Client, err = r.as(c, in.key)
+	return r, err
 }
 
 // as returns a client with an access key. It never tries again by itself.
-func (r *replica) as(t *testing.T, c *testetcd.Cluster, key *secgroup.AccessKey) *ec2.Client {
-	t.Helper()
+func (r *replica) as(c *testetcd.Cluster, key *secgroup.AccessKey) (*ec2.Client, error) {
 	ca, err := os.ReadFile(c.File("ca.pem"))
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(ca)
@@ -91,5 +103,5 @@ func (r *replica) as(t *testing.T, c *testetcd.Cluster, key *secgroup.AccessKey)
 		Region: "us-east-1", BaseEndpoint: &r.url, RetryMaxAttempts: 1,
 		HTTPClient:  &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, MaxIdleConnsPerHost: 32}},
 		Credentials: aws.NewCredentialsCache(static.NewStaticCredentialsProvider(key.ID, key.Secret, "")),
-	})
+	}), nil
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -117,7 +118,7 @@ func restoreFrom(ctx context.Context, st *state, c *cluster, path string) error 
 		return err
 	}
 	return c.use(ctx, st, func(s *store.Store) error {
-		sum, err := model.Restore(ctx, s, f)
+		sum, err := model.Restore(ctx, s, f, time.Now())
 		if err == nil {
 			fmt.Printf("%d entries are restored, as of revision %d. Start servers with the key file that belongs to them.\n", sum.Entries, sum.Revision)
 		}
