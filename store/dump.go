@@ -39,10 +39,6 @@ func (s *Store) readBase(ctx context.Context) (int64, error) {
 // effect when the store is opened next.
 func Base(revision int64) Write { return Write{baseKey, []byte(strconv.FormatInt(revision, 10))} }
 
-// Epoch names the history that revisions belong to: they compare within one, and
-// a store that was copied or restored has another one than before.
-func (s *Store) Epoch() string { return strconv.FormatInt(s.base, 10) }
-
 // Dump calls each for every entry under prefix, in the order of the keys, as they
 // were at one revision, which it returns. Keys that live by a lease, which say who
 // is there now, and the base are left out.

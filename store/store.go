@@ -115,14 +115,13 @@ func (s *Store) Revision(ctx context.Context) (int64, error) {
 }
 
 // Name returns what tells this store from others: revisions compare within one
-// only. A store that is made anew from a backup has another name than the one
-// that was backed up, as etcd names its clusters.
+// only. A store that was copied or restored has another name than before.
 func (s *Store) Name(ctx context.Context) (string, error) {
 	resp, err := s.client.Get(ctx, "\x00", clientv3.WithCountOnly())
 	if err != nil {
 		return "", fmt.Errorf("read the store's name: %w", err)
 	}
-	return strconv.FormatUint(resp.Header.ClusterId, 16), nil
+	return strconv.FormatUint(resp.Header.ClusterId, 16) + "." + strconv.FormatInt(s.base, 10), nil
 }
 
 // Watch calls apply for every commit under prefix from revision from on, in
