@@ -20,7 +20,7 @@ func downCommand(st *state) *cobra.Command {
 			"The state folder stays, and the host stays what it is to the servers: the next run makes everything anew.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			release, err := st.lock()
+			release, err := st.lock(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -79,7 +79,7 @@ func (o *joinOptions) join(ctx context.Context, st *state, stdin io.Reader) (*jo
 	if err := os.MkdirAll(st.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the state folder: %w; choose another with --state", err)
 	}
-	release, err := st.lock() // an agent that runs would not notice that it is another
+	release, err := st.lock(ctx) // an agent that runs would not notice that it is another
 	if err != nil {
 		return nil, err
 	}

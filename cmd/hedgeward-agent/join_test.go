@@ -95,7 +95,7 @@ func TestJoinCommand(t *testing.T) {
 		t.Errorf("it becomes another host: %v", err)
 	}
 	again := token(join.TokenSpec{Name: "rack-1", Rejoin: true})
-	held, err := (&state{dir}).lock()
+	held, err := (&state{dir}).lock(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

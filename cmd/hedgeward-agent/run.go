@@ -77,7 +77,7 @@ func run(ctx context.Context, st *state, o runOptions) (err error) {
 	if err := os.MkdirAll(st.dir, 0o700); err != nil {
 		return fmt.Errorf("make the state folder: %w; choose another with --state", err)
 	}
-	release, err := st.lock()
+	release, err := st.lock(ctx)
 	if err != nil {
 		return err
 	}

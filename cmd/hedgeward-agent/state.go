@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -37,14 +39,26 @@ func (s *state) pins() string {
 	return pins + "-" + hex.EncodeToString(sum[:4])
 }
 
+// lockPatience is how long an agent that was killed may take to be gone.
+const lockPatience = 5 * time.Second
+
 // lock makes this process the only one that works on the state, until release.
 // The kernel releases it when the process ends, however it ends.
-func (s *state) lock() (release func(), err error) {
+func (s *state) lock(ctx context.Context) (release func(), err error) {
 	f, err := os.OpenFile(s.lockFile(), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock the state folder: %w; make it writable or choose another with --state", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	ctx, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	for err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil && ctx.Err() == nil; {
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+		}
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	}
+	if err != nil {
 		pid, _ := os.ReadFile(s.lockFile())
 		return nil, errors.Join(fmt.Errorf("process %s is the agent of %s; stop it first, or choose another folder with --state",
 			strings.TrimSpace(string(pid)), s.dir), f.Close())

@@ -56,7 +56,7 @@ func (in *installation) answer(ctx context.Context, api net.Listener, counted *m
 		return err
 	}
 	if in.host != nil {
-		if _, err := in.Wait(ctx); err != nil {
+		if err := in.host.awaitFirst(ctx, in.model.Snapshot().Revision); err != nil {
 			return err
 		}
 	}

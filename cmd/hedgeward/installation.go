@@ -16,6 +16,7 @@ import (
 
 	"github.com/hedgeward/hedgeward/access"
 	"github.com/hedgeward/hedgeward/control"
+	"github.com/hedgeward/hedgeward/enforced"
 	"github.com/hedgeward/hedgeward/metrics"
 	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/secgroup"
@@ -40,6 +41,7 @@ type installation struct {
 	control *control.Service
 	host    *localHost   // nil: instances run on other machines only
 	remote  *remoteHosts // nil: instances run on this machine only
+	view    *enforced.View
 	health  health
 	profile string              // URL of the API in the AWS profile
 	key     *secgroup.AccessKey // set before ready

@@ -68,23 +68,19 @@ func (h *localHost) tasks(in *installation) []task {
 	}
 }
 
+// awaitFirst returns when the host judges by what the store said at a revision.
+func (h *localHost) awaitFirst(ctx context.Context, revision int64) error {
+	ctx, cancel := context.WithTimeout(ctx, awaitEnforced)
+	defer cancel()
+	return h.agent.Await(ctx, revision)
+}
+
 // Status implements operator.
 func (in *installation) Status(context.Context) (any, error) {
 	if in.host == nil {
 		return agent.Status{Revision: in.model.Snapshot().Revision}, nil
 	}
 	return in.host.agent.Status(), nil
-}
-
-// Wait returns the store's revision once it is in force on this host.
-func (in *installation) Wait(ctx context.Context) (int64, error) {
-	if in.host == nil {
-		return 0, errNoHost
-	}
-	ctx, cancel := context.WithTimeout(ctx, awaitEnforced)
-	defer cancel()
-	revision := in.model.Snapshot().Revision
-	return revision, in.host.agent.Await(ctx, revision)
 }
 
 // CutFlows implements operator.

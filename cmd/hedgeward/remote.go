@@ -92,6 +92,7 @@ func (h *remoteHosts) attend(ctx context.Context, in *installation) error {
 		Epoch: epoch, Replica: replica, Version: version, Log: in.log, Refused: refused,
 	})
 	h.view = enforced.New(fmt.Sprintf("%s-%d-%s", replica, os.Getpid(), rand.Text()[:8]), in.store, h.stream, in.log)
+	in.view = h.view
 	connected := h.view.Connected
 	h.present.connected.Store(&connected)
 	return nil

@@ -45,7 +45,7 @@ func (s *state) listenSocket() (net.Listener, error) {
 // operator is what the control socket offers.
 type operator interface {
 	Status(ctx context.Context) (any, error)
-	Wait(ctx context.Context) (revision int64, err error)
+	Wait(context.Context, awaited) (revision int64, err error)
 	quotas
 	CutFlows(datapath.Filter) (int, error)
 	Control() *control.Service
@@ -68,10 +68,7 @@ func serveSocket(ctx context.Context, l net.Listener, op operator, fresh task) e
 		v, err := op.Status(r.Context())
 		answer(w, v, err)
 	})
-	mux.HandleFunc("POST /wait", func(w http.ResponseWriter, r *http.Request) {
-		revision, err := op.Wait(r.Context())
-		answer(w, revision, err)
-	})
+	serveWait(mux, op, answer)
 	serveQuotas(mux, op, answer)
 	serveFlows(mux, op, answer)
 	serveWhy(mux, op, answer)

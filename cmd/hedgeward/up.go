@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hedgeward/hedgeward/datapath"
+	"github.com/hedgeward/hedgeward/enforced"
 	"github.com/hedgeward/hedgeward/store"
 )
 
@@ -107,5 +108,6 @@ func assembleUp(ctx context.Context, st *state, o upOptions) (*installation, err
 	if in.host, err = openLocalHost(in, o); err != nil {
 		return nil, errors.Join(err, in.close())
 	}
+	in.view = enforced.New(host, in.store, ownEnforced{in.host.agent}, in.log)
 	return in, nil
 }
