@@ -16,6 +16,7 @@ import (
 	"github.com/hedgeward/hedgeward/control"
 	"github.com/hedgeward/hedgeward/feed"
 	"github.com/hedgeward/hedgeward/internal/clock"
+	"github.com/hedgeward/hedgeward/internal/testetcd"
 	"github.com/hedgeward/hedgeward/join"
 	"github.com/hedgeward/hedgeward/secgroup"
 	"github.com/hedgeward/hedgeward/stream"
@@ -200,6 +201,45 @@ func TestHostsRunWhatIsPlacedOnThem(t *testing.T) {
 	if _, err := o.run("remove", "rack-1"); err == nil || !strings.Contains(err.Error(), "--lost") {
 		t.Errorf("removed with an instance on it: %v", err)
 	}
+}
+
+// TestHostsAreAllServers: a token of one server is taken by another, an instance
+// is placed by way of one on a host that follows another, and a host that is
+// disabled by way of one is out of the other.
+func TestHostsAreAllServers(t *testing.T) {
+	etcd, seal := testetcd.Start(t, 1, nil), sealFile(t)
+	var offices []*office
+	for range 2 {
+		o := replicaOptions(etcd, seal)
+		o.agents = "127.0.0.1:0"
+		in := startReplica(t, etcd, o).in
+		offices = append(offices, &office{t: t, in: in, url: "https://" + in.remote.listener.Addr().String()})
+	}
+	here, there := offices[0], offices[1]
+	token, err := here.in.remote.join.CreateToken(t.Context(), join.TokenSpec{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := there.join("rack-1", token.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, agent := there.follow(id)
+	eventually(t, "one server does not know who follows the other", func() bool { return here.in.remote.present.Connected("rack-1") })
+	caller := control.Caller{Scope: secgroup.Scope{Account: here.in.key.Account, Region: "us-east-1"}}
+	made, err := here.in.control.RunInstances(t.Context(), caller, control.Launch{Image: images()[0].ID, Min: 1, Max: 1, Interfaces: []control.LaunchInterface{{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := agent.next(t); got.ID != made[0].ID {
+		t.Errorf("the host is told of %s, not %s", got.ID, made[0].ID)
+	}
+	if err := here.in.control.SetHostDisabled(t.Context(), "rack-1", true); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the host is not out of the other server", func() bool {
+		return strings.Contains(client.Status().Error, "is disabled") && !here.in.remote.present.Connected("rack-1")
+	})
 }
 
 // TestHostCommands goes through the life of a host as docs/hosts.md tells it.
