@@ -194,7 +194,12 @@ func (d *Datapath) load() error {
 		}
 	}
 	var objs bpfobj.HedgewardObjects
-	err = spec.LoadAndAssign(&objs, &ebpf.CollectionOptions{Maps: ebpf.MapOptions{PinPath: c.Dir}})
+	options := &ebpf.CollectionOptions{Maps: ebpf.MapOptions{PinPath: c.Dir}}
+	if err = spec.LoadAndAssign(&objs, options); err != nil {
+		// Kernels before 6.1 do not let a program of that type use these maps.
+		spec.Programs[bpfobj.HedgewardProgSweepAside] = spec.Programs[bpfobj.HedgewardProgSweep]
+		err = spec.LoadAndAssign(&objs, options)
+	}
 	if errors.Is(err, ebpf.ErrMapIncompatible) {
 		return fmt.Errorf("what is pinned in %s is of another version of Hedgeward: run `hedgeward down` with that version, then start again: %w", c.Dir, err)
 	}

@@ -44,7 +44,7 @@ func (d *Datapath) Sweep(context.Context) error {
 	d.beginCount()
 	d.mu.Unlock()
 	if err == nil {
-		_, err = d.progs.Sweep.Run(&ebpf.RunOptions{Data: make([]byte, 64)})
+		_, err = d.progs.SweepAside.Run(runOptions(d.progs.SweepAside))
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -57,6 +57,14 @@ func (d *Datapath) Sweep(context.Context) error {
 	}
 	d.endCount()
 	return nil
+}
+
+// runOptions are for running a program that reads nothing.
+func runOptions(p *ebpf.Program) *ebpf.RunOptions {
+	if p.Type() == ebpf.Syscall {
+		return &ebpf.RunOptions{}
+	}
+	return &ebpf.RunOptions{Data: make([]byte, 64)}
 }
 
 // Swept returns what the last sweep found.

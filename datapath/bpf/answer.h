@@ -35,16 +35,30 @@ static __always_inline int same_mac(const __u8 *a, const __u8 *b)
 		 (a[5] ^ b[5]));
 }
 
+/* Whether it is ARP between Ethernet and IPv4 addresses. */
+static __always_inline int plain_arp(const struct arp *f)
+{
+	return f->hardware == bpf_htons(ARP_ETHERNET) && f->protocol == bpf_htons(ETH_P_IP) &&
+	       f->hardware_size == 6 && f->protocol_size == 4;
+}
+
+/* ARP to the instance, which only the host itself sends. */
+static __noinline int arp_in(struct __sk_buff *skb)
+{
+	struct arp f;
+
+	if (bpf_skb_load_bytes(skb, 0, &f, sizeof(f)) || !plain_arp(&f))
+		return REASON_MALFORMED;
+	return REASON_EXEMPT;
+}
+
 static __noinline int arp(struct __sk_buff *skb, const struct interface *me, __u32 slot)
 {
 	const __u8 router_mac[6] = ROUTER_MAC;
 	struct address sender = {}, target = {};
 	struct arp f;
 
-	if (bpf_skb_load_bytes(skb, 0, &f, sizeof(f)))
-		return REASON_MALFORMED;
-	if (f.hardware != bpf_htons(ARP_ETHERNET) || f.protocol != bpf_htons(ETH_P_IP) ||
-	    f.hardware_size != 6 || f.protocol_size != 4)
+	if (bpf_skb_load_bytes(skb, 0, &f, sizeof(f)) || !plain_arp(&f))
 		return REASON_MALFORMED;
 	__builtin_memcpy(sender.word, f.sender, 4);
 	__builtin_memcpy(target.word, f.target, 4);

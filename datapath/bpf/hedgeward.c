@@ -122,9 +122,10 @@ int to_instance(struct __sk_buff *skb)
 	if (!type)
 		return end(skb, slot, INGRESS, REASON_ETHERTYPE);
 	if (type == ETH_P_ARP) {
-		count(slot, INGRESS, REASON_EXEMPT, 1);
-		report(skb, INGRESS, REASON_EXEMPT, NULL);
-		return TC_ACT_OK;
+		action = arp_in(skb);
+		count(slot, INGRESS, action, 1);
+		report(skb, INGRESS, action, NULL);
+		return accepted(action) ? TC_ACT_OK : TC_ACT_SHOT;
 	}
 	if (plain(skb, type, &p)) {
 		struct flow_key key;

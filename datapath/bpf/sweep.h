@@ -91,15 +91,28 @@ static long sweep_pair(void *map, struct pair_key *key, struct pair *pair, void 
 	return 0;
 }
 
-/* Not attached: user space runs it. */
-SEC("tc")
-int sweep(struct __sk_buff *skb)
+static __always_inline int sweep_all(void)
 {
 	swept.live = swept.embryonic = swept.freed = 0;
 	bpf_for_each_map_elem(&flows, sweep_flow, NULL, 0);
 	bpf_for_each_map_elem(&flows_transit, sweep_transit, NULL, 0);
 	bpf_for_each_map_elem(&pairs, sweep_pair, NULL, 0);
 	return 0;
+}
+
+/* Not attached: user space runs it. While a program of this type runs, its processor
+ * takes no packets. */
+SEC("tc")
+int sweep(struct __sk_buff *skb)
+{
+	return sweep_all();
+}
+
+/* The same without that, for kernels that let such a program use these maps. */
+SEC("syscall")
+int sweep_aside(void *none)
+{
+	return sweep_all();
 }
 
 enum victim_kind { VICTIM_FLOW, VICTIM_TRANSIT, VICTIM_PAIR };

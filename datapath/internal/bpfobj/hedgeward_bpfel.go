@@ -482,6 +482,7 @@ const (
 	HedgewardProgFromInternet  = "from_internet"
 	HedgewardProgFromOverlay   = "from_overlay"
 	HedgewardProgSweep         = "sweep"
+	HedgewardProgSweepAside    = "sweep_aside"
 	HedgewardProgToInstance    = "to_instance"
 	HedgewardVarChosen         = "chosen"
 	HedgewardVarMargin         = "margin"
@@ -545,6 +546,7 @@ type HedgewardProgramSpecs struct {
 	FromInternet *ebpf.ProgramSpec `ebpf:"from_internet"`
 	FromOverlay  *ebpf.ProgramSpec `ebpf:"from_overlay"`
 	Sweep        *ebpf.ProgramSpec `ebpf:"sweep"`
+	SweepAside   *ebpf.ProgramSpec `ebpf:"sweep_aside"`
 	ToInstance   *ebpf.ProgramSpec `ebpf:"to_instance"`
 }
 
@@ -725,6 +727,7 @@ type HedgewardPrograms struct {
 	FromInternet *ebpf.Program `ebpf:"from_internet"`
 	FromOverlay  *ebpf.Program `ebpf:"from_overlay"`
 	Sweep        *ebpf.Program `ebpf:"sweep"`
+	SweepAside   *ebpf.Program `ebpf:"sweep_aside"`
 	ToInstance   *ebpf.Program `ebpf:"to_instance"`
 }
 
@@ -737,6 +740,7 @@ func (p *HedgewardPrograms) Close() error {
 		p.FromInternet,
 		p.FromOverlay,
 		p.Sweep,
+		p.SweepAside,
 		p.ToInstance,
 	)
 }
