@@ -20,7 +20,7 @@ var OracleOnly = map[string]string{
 	"H19":                  "there is no API for multicast domains",
 	"H20":                  "there is no API for multicast domains",
 	"L90-purge-remote-off": "flows are found by the id that the remote address has at its owner: with another owner they are another's",
-	"H23":                  "a program run cannot have a tag in its metadata, and no test sends such a frame yet",
+	"H23":                  "a program run cannot have a tag in its metadata: TestTagInMetadata of package datapath sends one",
 }
 
 // Rows returns the table.
