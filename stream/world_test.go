@@ -30,7 +30,7 @@ import (
 )
 
 // patience is how long a test waits for what must come.
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 // world is what hosts shall be told. Every replica has one; they are equal where a
 // test says so.
@@ -265,7 +265,7 @@ func newReplica(t *testing.T, w *world, edit ...func(*ServerConfig)) *replica {
 	r.wire = &wire{Listener: r.web.Listener}
 	r.web.Listener = r.wire
 	r.web.EnableHTTP2 = true
-	r.web.Config.HTTP2 = Alive(2*time.Second, 2*time.Second)
+	r.web.Config.HTTP2 = Alive(20*time.Second, 20*time.Second)
 	r.web.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert, Certificates: []tls.Certificate{identity(t, "server")}}
 	r.web.StartTLS()
 	r.address = r.web.Listener.Addr().String()
@@ -341,7 +341,7 @@ func startClient(t *testing.T, name string, a Agent, edit func(*ClientConfig), s
 			}
 			return out
 		},
-		Pause: time.Millisecond, MaxPause: 20 * time.Millisecond, Silent: 2 * time.Second, Answer: 2 * time.Second,
+		Pause: time.Millisecond, MaxPause: 20 * time.Millisecond, Silent: 20 * time.Second, Answer: 20 * time.Second,
 	}
 	if edit != nil {
 		edit(&cfg)
