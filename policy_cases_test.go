@@ -12,8 +12,6 @@ import (
 // plays, with the reason.
 var untried = map[string]string{
 	"D15": "instances join no domain: DomainJoinInfo is kept to be shown",
-	"D16": "the metadata service is not built",
-	"D17": "the resolver at VPC base + 2 is not built; what is not exempt is tried in A09",
 	"E06": "there are no NAT gateways",
 }
 
@@ -21,8 +19,7 @@ var untried = map[string]string{
 const fleetScript = "test/clients/testdata/boto3/test_fleets.py"
 
 // TestEveryCaseOfFleetsIsATest finds each case cited in a test, in Go or in the
-// scripts of real clients, or listed with the reason why it is not. A09 is tried
-// in part: that exempt services answer is the matter of D16 and D17.
+// scripts of real clients, or listed with the reason why it is not.
 func TestEveryCaseOfFleetsIsATest(t *testing.T) {
 	cases := firstGroup(t, specOf["AS"], caseRow)
 	for c := range cases {

@@ -57,6 +57,8 @@ var rooms = map[string]room{
 	"why":             {rank: 50, own: []string{"feed", "feed/teller", "flow", "model", "policy", "secgroup"}, why: "answers from a snapshot with the matcher of the compiled tables"},
 	"agent":           {rank: 50, own: []string{"datapath", "feed", "flow", "instance", "internal/clock", "policy", "secgroup"}, why: "brings one host into line with its feed; links neither store nor model"},
 
+	"services": {rank: 45, own: []string{"control", "model", "secgroup"}, uses: []string{"golang.org/x/net", "golang.org/x/sync"}, why: "answers instances at the exempt addresses, by facts of a snapshot"},
+
 	"metrics": {rank: 55, own: []string{"agent", "datapath", "flow"}, uses: []string{"github.com/prometheus/client_golang"}, why: "what Prometheus is shown; reads, changes nothing"},
 
 	"awsapi/wire": {rank: 4, own: []string{}, why: "what generated types and codecs agree on"},
@@ -108,7 +110,7 @@ var bans = []struct {
 	except        []string
 }{
 	{"encoding/xml", "XML exists only at the API's edge", []string{"awsapi/"}},
-	{"net/http", "HTTP exists only at the API's edge and in its clients", []string{"awsapi", "awsapi/", "cmd/hedgeward", "cmd/hedgeward-agent", "join", "metrics", "stream", "test/bench"}},
+	{"net/http", "HTTP exists only at the API's edge and in its clients, and where instances ask for metadata", []string{"awsapi", "awsapi/", "cmd/hedgeward", "cmd/hedgeward-agent", "join", "metrics", "services", "stream", "test/bench"}},
 	{"log", "logs go through a *slog.Logger that is passed in; a generator may say why it stopped", []string{"internal/gen/"}},
 	{"math/rand", "math/rand/v2 has no global seed to forget; identifiers use crypto/rand", nil},
 	{"unsafe", "layouts are encoded, not overlaid; only the kernel's side needs addresses", []string{"datapath", "datapath/", "instance", "stream/streampb"}},
@@ -135,6 +137,7 @@ var modules = map[string]string{
 	"github.com/spf13/cobra":                         "subcommands, flags and their help",
 	"github.com/spf13/pflag":                         "the flags of cobra: the environment sets those that are left out",
 	"github.com/tidwall/btree":                       "ordered tables with constant-time copies: the model's snapshots",
+	"golang.org/x/net":                               "messages of the DNS, for the resolver of instances",
 	"github.com/vishvananda/netlink":                 "links, addresses, routes, neighbours",
 	"github.com/vishvananda/netns":                   "named network namespaces",
 	"go.etcd.io/etcd/api/v3":                         "the error codes of etcd",

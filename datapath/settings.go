@@ -22,8 +22,8 @@ type Settings struct {
 	// begin flows: ct_grace (3.10). It begins when Configure is called.
 	Grace time.Duration
 
-	// Serves are the local services (4.1) for which packets go to the host's own
-	// stack. Those of the others are dropped, after they were judged exempt.
+	// Serves are the local services (4.1) for which packets go to the device that
+	// ServeBy names. Those of the others are dropped, after they were judged exempt.
 	Serves Service
 }
 
@@ -47,7 +47,7 @@ func (d *Datapath) Configure(s Settings) error {
 	if err != nil {
 		return err
 	}
-	value := bpfobj.HedgewardSettings{FragmentLimit: uint32(max(s.FragmentLimit, 0)), Served: uint32(s.Serves), Holder: d.settings.Holder}
+	value := bpfobj.HedgewardSettings{FragmentLimit: uint32(max(s.FragmentLimit, 0)), Served: uint32(s.Serves), Holder: d.settings.Holder, Services: d.settings.Services}
 	for bit, set := range map[uint32]bool{switchNoRelated: s.NoRelated, switchNoPathMTU: s.NoPathMTU, switchFragmentContext: s.FragmentContext} {
 		if set {
 			value.Switches |= bit

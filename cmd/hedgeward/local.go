@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"net/netip"
 
 	"github.com/hedgeward/hedgeward/agent"
 	"github.com/hedgeward/hedgeward/datapath"
@@ -21,6 +22,7 @@ const host = "local"
 type localHost struct {
 	datapath *datapath.Datapath
 	agent    *agent.Agent
+	resolver netip.AddrPort // for names of others; the zero AddrPort: none
 }
 
 // errNoHost answers operators who ask a server for what only hosts have.
@@ -33,7 +35,8 @@ func openLocalHost(in *installation, o upOptions) (*localHost, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := new(localHost)
+	h := &localHost{resolver: o.resolver}
+	o.packets.Serves = servedHere
 	if h.datapath, err = datapath.Open(datapath.Config{Dir: in.st.pins(), Log: in.log}); err != nil {
 		return nil, err
 	}
@@ -65,6 +68,7 @@ func (h *localHost) tasks(in *installation) []task {
 		func(ctx context.Context) error { return teller.Run(ctx, in.model, host, h.agent.Apply) },
 		h.agent.Run,
 		h.datapath.Run,
+		func(ctx context.Context) error { return h.serveInstances(ctx, in) },
 	}
 }
 

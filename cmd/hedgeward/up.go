@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ type upOptions struct {
 	serving
 	internet string            // where gateways lead; "" is nowhere
 	packets  datapath.Settings // how packets are judged where that is a choice
+	resolver netip.AddrPort    // that instances' names of others are asked of
 }
 
 func upCommand(st *state) *cobra.Command {
@@ -38,6 +40,8 @@ func upCommand(st *state) *cobra.Command {
 		},
 	}
 	o.flags(cmd.Flags())
+	cmd.Flags().TextVar(&o.resolver, "resolver", netip.AddrPort{},
+		"`address:port` of the resolver for names that are not the installation's, which instances ask for at VPC base + 2; by default they are refused (docs/services.md)")
 	packets := flag.NewFlagSet("", flag.ContinueOnError)
 	o.packets.Flags(packets)
 	cmd.Flags().AddGoFlagSet(packets)

@@ -21,6 +21,7 @@
 #include "judge.h"
 #include "outcome.h"
 #include "internet.h"
+#include "services.h"
 #include "overlay.h"
 #include "pieces.h"
 #include "sweep.h"
@@ -98,7 +99,7 @@ int from_instance(struct __sk_buff *skb)
 		end(skb, slot, EGRESS, reason & (MAX_REASONS - 1));
 		if (reason & TURN_AROUND)
 			return turn_around(skb);
-		return reason & FOR_HOST ? TC_ACT_OK : TC_ACT_SHOT;
+		return reason & FOR_HOST ? to_services(skb, me, &p, slot) : TC_ACT_SHOT;
 	}
 	return walk_out(skb, slot, &p, &out);
 }

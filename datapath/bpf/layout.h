@@ -340,7 +340,7 @@ struct settings {
 	__u32 grace_until;    /* jiffies; 0: no grace */
 	__u32 holder;         /* device that fragments are handed to; 0: none */
 	__u32 served;         /* services that the host answers for, see exempt.h */
-	__u32 pad;
+	__u32 services;       /* device that packets to them are handed to; 0: none */
 };
 
 /* The groups of a class: not read by programs, kept so that a restarted agent

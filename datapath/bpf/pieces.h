@@ -58,8 +58,8 @@ static __noinline int fragment_out(struct __sk_buff *skb, __u32 slot)
 	count(slot, EGRESS, reason, 1);
 	if (reason == REASON_FRAG_HELD)
 		return hold(skb, slot, EGRESS);
-	if (reason & FOR_HOST)
-		return TC_ACT_OK;
+	if (reason & FOR_HOST) /* services take whole packets only */
+		return TC_ACT_SHOT;
 	if (!accepted(reason) || reason == REASON_EXEMPT || !peer || !owner)
 		return TC_ACT_SHOT;
 

@@ -311,7 +311,7 @@ type HedgewardSettings struct {
 	GraceUntil    uint32
 	Holder        uint32
 	Served        uint32
-	Pad           uint32
+	Services      uint32
 }
 
 type HedgewardState uint32
@@ -481,6 +481,7 @@ const (
 	HedgewardProgFromInstance  = "from_instance"
 	HedgewardProgFromInternet  = "from_internet"
 	HedgewardProgFromOverlay   = "from_overlay"
+	HedgewardProgFromServices  = "from_services"
 	HedgewardProgSweep         = "sweep"
 	HedgewardProgSweepAside    = "sweep_aside"
 	HedgewardProgToInstance    = "to_instance"
@@ -545,6 +546,7 @@ type HedgewardProgramSpecs struct {
 	FromInstance *ebpf.ProgramSpec `ebpf:"from_instance"`
 	FromInternet *ebpf.ProgramSpec `ebpf:"from_internet"`
 	FromOverlay  *ebpf.ProgramSpec `ebpf:"from_overlay"`
+	FromServices *ebpf.ProgramSpec `ebpf:"from_services"`
 	Sweep        *ebpf.ProgramSpec `ebpf:"sweep"`
 	SweepAside   *ebpf.ProgramSpec `ebpf:"sweep_aside"`
 	ToInstance   *ebpf.ProgramSpec `ebpf:"to_instance"`
@@ -726,6 +728,7 @@ type HedgewardPrograms struct {
 	FromInstance *ebpf.Program `ebpf:"from_instance"`
 	FromInternet *ebpf.Program `ebpf:"from_internet"`
 	FromOverlay  *ebpf.Program `ebpf:"from_overlay"`
+	FromServices *ebpf.Program `ebpf:"from_services"`
 	Sweep        *ebpf.Program `ebpf:"sweep"`
 	SweepAside   *ebpf.Program `ebpf:"sweep_aside"`
 	ToInstance   *ebpf.Program `ebpf:"to_instance"`
@@ -739,6 +742,7 @@ func (p *HedgewardPrograms) Close() error {
 		p.FromInstance,
 		p.FromInternet,
 		p.FromOverlay,
+		p.FromServices,
 		p.Sweep,
 		p.SweepAside,
 		p.ToInstance,
