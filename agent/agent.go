@@ -46,6 +46,13 @@ type Driver interface {
 	List() ([]instance.Found, error)
 }
 
+// Devices are the devices of the host that somebody else made (instance.Devices).
+type Devices interface {
+	Find(name string) (instance.Device, error)
+	At(index int) (instance.Device, error)
+	Watch(ctx context.Context, changed func(name string, index int)) error
+}
+
 // Config is what an agent works with; every field must be set.
 type Config struct {
 	Datapath Datapath
@@ -54,6 +61,8 @@ type Config struct {
 	// it is not what was wanted.
 	Report func(ctx context.Context, id string, observed secgroup.InstanceState, detail string) error
 	Log    *slog.Logger
+	// Devices are where interfaces can be claimed for. nil: nowhere.
+	Devices Devices
 	// Uplink is the way to the internet, without its routes. The zero Uplink's far
 	// end is the host's.
 	Uplink instance.Uplink
@@ -75,7 +84,7 @@ type Agent struct {
 	mu         sync.Mutex
 	ctx        context.Context  // of Run; nil until then
 	applied    int64            // revision of the newest delta in force
-	moved      chan struct{}    // closed and replaced whenever applied is
+	moved      chan struct{}    // closed and replaced whenever applied is, or a claim
 	turned     chan struct{}    // closed and replaced whenever what judges an interface may have changed
 	judgedBy   map[string]int64 // interface -> newest revision that judged it when somebody asked; see Behind
 	groups     map[string]*feed.Group
@@ -87,6 +96,7 @@ type Agent struct {
 	vnis       map[uint32]string                       // networks by number between hosts; nil: not told yet
 	instances  map[string]*feed.Instance
 	attached   map[string]device       // interface -> its device; programs are on it
+	claims     map[string]*claim       // interface -> what became of the claim of its device
 	closed     map[string]closed       // interfaces that are no longer wanted, until their devices are gone
 	judged     map[string]*livePolicy  // attached interface -> the policy that judges it
 	policies   map[string]*livePolicy  // newest by key; those of an earlier agent go when nothing uses them
@@ -101,6 +111,9 @@ type Agent struct {
 type device struct {
 	name  string
 	index int
+	// claimed says that somebody else made it. It is not gone when nobody wants its
+	// interface any more.
+	claimed bool
 }
 
 // closed is an interface that drops everything. The programs stay on its device
@@ -119,7 +132,7 @@ func New(cfg Config) (*Agent, error) {
 		addresses: map[feed.AddressKey]*feed.Address{}, instances: map[string]*feed.Instance{},
 		owned:    map[string]map[feed.AddressKey]struct{}{},
 		routes:   map[string]*feed.Routes{},
-		attached: map[string]device{}, closed: map[string]closed{}, judged: map[string]*livePolicy{}, policies: map[string]*livePolicy{},
+		attached: map[string]device{}, claims: map[string]*claim{}, closed: map[string]closed{}, judged: map[string]*livePolicy{}, policies: map[string]*livePolicy{},
 		faults: map[string]error{}, redo: map[string]func() error{}, workers: map[string]*worker{},
 		revivals: map[string]*revival{},
 	}
@@ -128,15 +141,34 @@ func New(cfg Config) (*Agent, error) {
 		return nil, fmt.Errorf("see what is in force: %w", err)
 	}
 	for _, i := range found {
-		a.attached[i.ID] = device{i.Device, i.Ifindex}
+		a.attached[i.ID] = device{i.Device, i.Ifindex, i.Attached}
+		if i.Attached {
+			a.claims[i.ID] = &claim{seen: true}
+		}
 	}
 	return a, nil
 }
 
-// Run makes and removes instances and tries again what failed, until ctx ends;
-// then it waits for what is under way and returns the cause. Instances and
-// enforcement stay.
+// Run makes and removes instances, enforces claimed devices that come, and tries
+// again what failed, until ctx ends; then it waits for what is under way and returns
+// the cause. Instances and enforcement stay.
 func (a *Agent) Run(ctx context.Context) error {
+	if a.cfg.Devices == nil {
+		return a.run(ctx)
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		stop(a.cfg.Devices.Watch(ctx, a.deviceChanged))
+	}()
+	err := a.run(ctx)
+	stop(err)
+	<-watched
+	return err
+}
+
+func (a *Agent) run(ctx context.Context) error {
 	a.mu.Lock()
 	a.ctx = ctx
 	for _, w := range a.workers {

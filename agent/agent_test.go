@@ -32,7 +32,7 @@ func newRig(t *testing.T, kernel *strictKernel, driver *fakeDriver) *rig {
 	r := &rig{t: t, kernel: kernel, driver: driver, reports: make(chan reported, 100)}
 	var err error
 	r.Agent, err = New(Config{
-		Datapath: kernel, Driver: driver, Log: slog.New(slog.DiscardHandler),
+		Datapath: kernel, Driver: driver, Log: slog.New(slog.DiscardHandler), Devices: driver.devices,
 		Report: func(_ context.Context, id string, s secgroup.InstanceState, detail string) error {
 			r.reports <- reported{id, s, detail}
 			return nil

@@ -92,17 +92,25 @@ func (a *Agent) Apply(d *feed.Delta) {
 	for id := range d.Instances {
 		a.work(id)
 	}
-	for _, now := range d.Interfaces {
-		if now != nil {
+	a.applied = d.Revision // less, if the store was restored from a backup
+	for id, now := range d.Interfaces {
+		switch {
+		case now == nil:
+			delete(a.claims, id)
+		case now.Device != "":
+			a.tryDevice(id)
+		default:
 			a.work(now.Instance)
 		}
 	}
 	a.turn()
-	if d.Revision != a.applied { // less, if the store was restored from a backup
-		a.applied = d.Revision
-		close(a.moved)
-		a.moved = make(chan struct{})
-	}
+	a.signal()
+}
+
+// signal tells those who wait that something has come into force.
+func (a *Agent) signal() {
+	close(a.moved)
+	a.moved = make(chan struct{})
 }
 
 // giversFirst returns the changed interfaces that are attached and stay wanted,
@@ -110,7 +118,7 @@ func (a *Agent) Apply(d *feed.Delta) {
 func (a *Agent) giversFirst(changed map[string]*feed.Interface) []string {
 	var givers, others []string
 	for id, now := range changed {
-		if now == nil || !a.isAttached(id) {
+		if now == nil || now.Releasing || !a.isAttached(id) {
 			continue
 		}
 		was := a.interfaces[id]
@@ -145,7 +153,7 @@ func (a *Agent) isAttached(id string) bool { _, ok := a.attached[id]; return ok 
 // policy judges it.
 func (a *Agent) putInterface(id string) error {
 	dev, want := a.attached[id], a.interfaces[id]
-	if want == nil {
+	if want == nil || want.Releasing {
 		return nil // detached meanwhile
 	}
 	mac, err := net.ParseMAC(want.MAC)
@@ -153,7 +161,7 @@ func (a *Agent) putInterface(id string) error {
 		return fmt.Errorf("interface %s: %w", id, err)
 	}
 	spec := datapath.Interface{
-		ID: id, Instance: want.Instance, VPC: want.VPC, Network: want.Network, Device: dev.name, Ifindex: dev.index, MAC: mac,
+		ID: id, Attached: want.Device != "", Own: want.Own, Instance: want.Instance, VPC: want.VPC, Network: want.Network, Device: dev.name, Ifindex: dev.index, MAC: mac,
 		Prefixes: want.Prefixes, Internet: want.Internet, Public: map[netip.Addr]netip.Addr{},
 		RouterAddresses: want.Gateways, VPCPrefixes: want.VPCPrefixes, Subnets: want.Subnets, SourceDestCheck: want.SourceDestCheck,
 		Allowance: want.TrackedFlows,

@@ -84,7 +84,7 @@ func (k *strictKernel) Attach(i datapath.Interface) error {
 		old.Device, old.Ifindex = i.Device, i.Ifindex
 		return nil
 	}
-	k.interfaces[i.ID] = &datapath.InterfaceStatus{ID: i.ID, VPC: i.VPC, Device: i.Device, Ifindex: i.Ifindex}
+	k.interfaces[i.ID] = &datapath.InterfaceStatus{ID: i.ID, VPC: i.VPC, Device: i.Device, Ifindex: i.Ifindex, Attached: i.Attached}
 	return nil
 }
 
@@ -219,10 +219,11 @@ type fakeDriver struct {
 	destroying func()              // called by Destroy first
 	ended      func()              // of the newest Ensure's Spec
 	changed    chan struct{}       // capacity 100: one for every call
+	devices    *fakeDevices
 }
 
 func newFakeDriver() *fakeDriver {
-	return &fakeDriver{up: map[string][]string{}, changed: make(chan struct{}, 100)}
+	return &fakeDriver{up: map[string][]string{}, changed: make(chan struct{}, 100), devices: &fakeDevices{news: make(chan instance.Device)}}
 }
 
 func (d *fakeDriver) EnsureUplink(u instance.Uplink, attach func(string, int) error) error {

@@ -166,8 +166,10 @@ func (a *Agent) destroyLeftovers() {
 				a.work(f.ID)
 			}
 		}
-		for _, id := range a.closedOf("") { // no device of theirs is left
-			a.release(id)
+		for _, id := range a.closedOf("") {
+			if !a.closed[id].device.claimed { // no device of theirs is left
+				a.release(id)
+			}
 		}
 		return nil
 	})
@@ -203,10 +205,14 @@ func (a *Agent) spec(want *feed.Instance) (instance.Spec, error) {
 func (a *Agent) attach(id, name string, index int) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	return a.attachTo(id, device{name: name, index: index})
+}
+
+// attachTo is attach for callers that hold a.mu.
+func (a *Agent) attachTo(id string, now device) error {
 	if a.interfaces[id] == nil {
 		return fmt.Errorf("interface %s is no longer wanted", id)
 	}
-	now := device{name, index}
 	if was, left := a.closed[id]; left && was.device != now {
 		a.release(id) // its old device went when the driver made this one
 	}

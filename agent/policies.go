@@ -65,7 +65,7 @@ func (a *Agent) tryJudge(id string, revision int64) {
 
 func (a *Agent) judge(id string, revision int64) error {
 	want := a.interfaces[id]
-	if want == nil || !a.isAttached(id) || a.isJudged(id) {
+	if want == nil || want.Releasing || !a.isAttached(id) || a.isJudged(id) {
 		return nil
 	}
 	key := policyKey(want.Groups)

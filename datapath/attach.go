@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -33,6 +34,32 @@ var hooks = []hook{
 	{bpfobj.HedgewardProgToInstance, ebpf.AttachTCXEgress, netlink.HANDLE_MIN_EGRESS},
 }
 
+// attachedHooks are those at a device that somebody else made, ownHooks those at a
+// NIC of the host itself, which is seen from the other side
+// (docs/spec/packet-semantics.md section 4.8).
+var (
+	attachedHooks = []hook{
+		{bpfobj.HedgewardProgAttachedFrom, ebpf.AttachTCXIngress, netlink.HANDLE_MIN_INGRESS},
+		{bpfobj.HedgewardProgAttachedTo, ebpf.AttachTCXEgress, netlink.HANDLE_MIN_EGRESS},
+	}
+	ownHooks = []hook{
+		{bpfobj.HedgewardProgAttachedFrom, ebpf.AttachTCXEgress, netlink.HANDLE_MIN_EGRESS},
+		{bpfobj.HedgewardProgAttachedTo, ebpf.AttachTCXIngress, netlink.HANDLE_MIN_INGRESS},
+	}
+	allHooks = slices.Concat(hooks, attachedHooks)
+)
+
+// hooksOf returns where an interface with these flags is judged.
+func hooksOf(flags uint32) []hook {
+	switch {
+	case flags&interfaceOwn != 0:
+		return ownHooks
+	case flags&interfaceAttached != 0:
+		return attachedHooks
+	}
+	return hooks
+}
+
 // Our clsact filter: nobody else's has this handle at this preference.
 const (
 	filterHandle = 0x48657467
@@ -48,6 +75,10 @@ func (d *Datapath) program(h hook) *ebpf.Program {
 		return d.progs.FromInternet
 	case bpfobj.HedgewardProgFromOverlay:
 		return d.progs.FromOverlay
+	case bpfobj.HedgewardProgAttachedFrom:
+		return d.progs.AttachedFrom
+	case bpfobj.HedgewardProgAttachedTo:
+		return d.progs.AttachedTo
 	}
 	return d.progs.ToInstance
 }
@@ -58,7 +89,7 @@ func (d *Datapath) pin(id string, h hook) string {
 
 // link puts this binary's programs on a device, replacing earlier ones of ours
 // without a gap.
-func (d *Datapath) link(id string, ifindex int) error {
+func (d *Datapath) link(id string, ifindex int, hooks []hook) error {
 	for _, h := range hooks {
 		if err := d.linkHook(id, ifindex, h); err != nil {
 			return err
@@ -123,7 +154,7 @@ func onDevice(l link.Link, ifindex int) bool {
 
 // unlink takes our programs off a device that may be gone already.
 func (d *Datapath) unlink(id string, ifindex int) error {
-	for _, h := range hooks {
+	for _, h := range allHooks {
 		if err := d.unpin(id, h); err != nil {
 			return err
 		}

@@ -63,6 +63,12 @@ type Interface struct {
 	// The zero value is off: set it unless the interface forwards for others.
 	SourceDestCheck bool
 
+	// Attached says that somebody else made the device: packets are judged there and
+	// go on where its maker has them go (section 4.8). RouterAddresses, VPCPrefixes,
+	// Subnets, Public and Internet mean nothing then. Own turns such a device round: it
+	// is a NIC of the host itself. Neither changes while the interface is attached.
+	Attached, Own bool
+
 	// Instance owns the interface and shares its allowance among all it owns; ""
 	// stands for one of its own. Allowance is how many flows it may track at
 	// once (section 3.8); zero is DefaultAllowance. The last Attach of an
@@ -121,6 +127,8 @@ func (i *Interface) validate() error {
 		return fmt.Errorf("id %q is empty, too long, or has a dot or slash", i.ID)
 	case len(i.Instance) > maxName:
 		return fmt.Errorf("instance %q is longer than %d bytes", i.Instance, maxName)
+	case i.Own && !i.Attached:
+		return fmt.Errorf("a NIC of the host was made by somebody else")
 	case len(i.MAC) != 6:
 		return fmt.Errorf("MAC address %q has not six bytes", i.MAC)
 	case i.Ifindex <= 0:
@@ -147,6 +155,17 @@ func (i *Interface) validate() error {
 }
 
 func (d *Datapath) attach(i *Interface) error {
+	flags := uint32(interfaceUsed)
+	if i.SourceDestCheck {
+		flags |= interfaceCheck
+	}
+	if i.Attached {
+		flags |= interfaceAttached
+		i.RouterAddresses, i.VPCPrefixes, i.Public, i.Internet = nil, nil, nil, false
+	}
+	if i.Own {
+		flags |= interfaceOwn
+	}
 	network := i.Network
 	if network == "" {
 		network = i.VPC
@@ -171,11 +190,8 @@ func (d *Datapath) attach(i *Interface) error {
 	}
 
 	rec := bpfobj.HedgewardInterface{
-		Flags: interfaceUsed, Ifindex: uint32(i.Ifindex), Self: s.self, Place: s.number,
+		Flags: flags, Ifindex: uint32(i.Ifindex), Self: s.self, Place: s.number,
 		Timeout: d.timeouts(i), Allowance: s.allowance.number,
-	}
-	if i.SourceDestCheck {
-		rec.Flags |= interfaceCheck
 	}
 	copy(rec.Mac[:], i.MAC)
 	cString(rec.Id[:], i.ID)
@@ -201,8 +217,10 @@ func (d *Datapath) attach(i *Interface) error {
 		v.Family = uint32(familyOf(p.Addr())) + 1
 	}
 
-	if err := d.reserve(vpc, i.VPCPrefixes, i.Subnets); err != nil {
-		return fmt.Errorf("reserve the addresses of the VPC: %w", err)
+	if !i.Attached {
+		if err := d.reserve(vpc, i.VPCPrefixes, i.Subnets); err != nil {
+			return fmt.Errorf("reserve the addresses of the VPC: %w", err)
+		}
 	}
 
 	// The addresses that lead to it, then the record, then the device. Of
@@ -243,6 +261,10 @@ func (d *Datapath) attach(i *Interface) error {
 	}
 	rec.Vpc = d.networkOf(s)
 	now := d.record(s.number)
+	const kind = interfaceAttached | interfaceOwn
+	if now.Flags&interfaceUsed != 0 && (now.Flags^flags)&kind != 0 {
+		return fmt.Errorf("it is attached to device %d in another way; detach it first", now.Ifindex)
+	}
 	if old := now.Ifindex; old != 0 && old != rec.Ifindex {
 		if err := d.unlink(s.id, int(old)); err != nil {
 			return err
@@ -257,7 +279,7 @@ func (d *Datapath) attach(i *Interface) error {
 	if err := d.HedgewardMaps.Slots.Put(rec.Ifindex, s.number); err != nil {
 		return fmt.Errorf("write device %d: %w", rec.Ifindex, asFull(err))
 	}
-	return d.link(s.id, i.Ifindex)
+	return d.link(s.id, i.Ifindex, hooksOf(flags))
 }
 
 // writeRecord copies everything but the policy in force and its revision.

@@ -15,7 +15,7 @@ import (
 
 // ProgramRun is what the programs did with one frame.
 type ProgramRun struct {
-	Passed bool // to_instance let it through
+	Passed bool // it goes on where the host has it go
 
 	// Judged says which gates saw the frame, Reason and Rule what they
 	// answered; Rule is a number in the policy in force there, 0xffff if no
@@ -77,7 +77,24 @@ func (d *Datapath) RunProgramVia(dir flow.Direction, ifindex int, frame []byte, 
 	if !d.cfg.Testing {
 		return ProgramRun{}, errors.New("run a program: the datapath was not opened for testing")
 	}
-	return runFrame(d.Program(dir), ifindex, frame, segments, via)
+	prog := d.Program(dir)
+	if d.isAttached(ifindex) {
+		prog = map[flow.Direction]*ebpf.Program{flow.Egress: d.progs.AttachedFrom, flow.Ingress: d.progs.AttachedTo}[dir]
+	}
+	return runFrame(prog, ifindex, frame, segments, via)
+}
+
+// isAttached reports whether an interface is attached to a device that somebody
+// else made.
+func (d *Datapath) isAttached(ifindex int) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, s := range d.slots {
+		if rec := d.record(s.number); rec.Ifindex == uint32(ifindex) {
+			return rec.Flags&interfaceAttached != 0
+		}
+	}
+	return false
 }
 
 // RunFromInternet is RunProgram for a frame that comes in by the uplink.
@@ -117,8 +134,8 @@ func runWith(prog *ebpf.Program, in skbuff, frame []byte) (ProgramRun, error) {
 	if err != nil {
 		return ProgramRun{}, fmt.Errorf("run %s: %w", prog, err)
 	}
-	const ok, redirect = 0, 7 // TC_ACT_…
-	r := ProgramRun{Passed: ret == ok, Frame: opts.DataOut}
+	const ok, next, redirect = 0, 1<<32 - 1, 7 // TC_ACT_…
+	r := ProgramRun{Passed: ret == ok || ret == next, Frame: opts.DataOut}
 	for dir := range r.Judged {
 		r.Judged[dir] = ctx.CB[4]&(1<<dir) != 0
 		r.Reason[dir] = flow.Reason(ctx.CB[dir])

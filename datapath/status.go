@@ -22,6 +22,7 @@ type InterfaceStatus struct {
 	ID       string
 	VPC      string
 	Device   string
+	Attached bool // somebody else made the device
 	Ifindex  int
 	Policy   PolicyID // 0: none, closed
 	Revision int64    // of that policy, as given to SetPolicy
@@ -163,7 +164,8 @@ func (t *tables) interfaces(clock *ebpf.Program) ([]InterfaceStatus, error) {
 	t.used(func(number uint32, rec *bpfobj.HedgewardInterface) {
 		s := InterfaceStatus{
 			ID: goString(rec.Id[:]), VPC: goString(rec.VpcName[:]), Device: goString(rec.Device[:]),
-			Ifindex: int(rec.Ifindex), Policy: PolicyID(rec.Policy), Revision: int64(rec.Revision),
+			Attached: rec.Flags&interfaceAttached != 0,
+			Ifindex:  int(rec.Ifindex), Policy: PolicyID(rec.Policy), Revision: int64(rec.Revision),
 		}
 		s.Flows = live[s.ID]
 		a := t.allowanceRecord(rec.Allowance)

@@ -93,7 +93,10 @@ func (t *tables) used(f func(slot uint32, rec *bpfobj.HedgewardInterface)) {
 const (
 	interfaceUsed  = 1
 	interfaceCheck = 2
-	vpcPrefixes    = 12
+
+	interfaceAttached = 4
+	interfaceOwn      = 8
+	vpcPrefixes       = 12
 )
 
 func tableOf(policy PolicyID, d flow.Direction, f flow.Family) uint32 {

@@ -26,6 +26,7 @@
 #include "pieces.h"
 #include "sweep.h"
 #include "walk.h"
+#include "attached.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -68,7 +69,8 @@ int from_instance(struct __sk_buff *skb)
 		belongs(&out, owner);
 		pair = pair_of(&p, &out);
 		peer = bpf_map_lookup_elem(&interfaces, &there);
-		if (pair && peer && peer->ifindex && peer->vpc == me->vpc) {
+		if (pair && peer && peer->ifindex && peer->vpc == me->vpc &&
+		    !(peer->flags & INTERFACE_ATTACHED)) {
 			mine = end_in(pair, &out);
 			theirs = &pair->end[!end_of(&out)];
 			forth = hit(me, mine, &p, EGRESS);
@@ -218,7 +220,7 @@ int from_overlay(struct __sk_buff *skb)
 		return stray(STRAY_DESTINATION);
 	slot = owner->slot - 1u;
 	me = bpf_map_lookup_elem(&interfaces, &slot);
-	if (!me || !me->ifindex)
+	if (!me || !me->ifindex || me->flags & INTERFACE_ATTACHED)
 		return stray(STRAY_DESTINATION);
 	local_end(&in, owner->local);
 	reason = lands(me, &p, &in, &from);
@@ -234,6 +236,20 @@ int from_overlay(struct __sk_buff *skb)
 	count(slot, INGRESS, reason, p.segments);
 	report(skb, INGRESS, reason, &in);
 	return accepted(reason) ? hand_over(skb, me) : TC_ACT_SHOT;
+}
+
+/* From an interface at a device that somebody else made. */
+SEC("tc")
+int attached_from(struct __sk_buff *skb)
+{
+	return leaves_attached(skb);
+}
+
+/* To one. */
+SEC("tc")
+int attached_to(struct __sk_buff *skb)
+{
+	return reaches_attached(skb);
 }
 
 /* Not attached: user space runs it to learn the time that flows are kept in. */

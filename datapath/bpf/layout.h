@@ -59,6 +59,8 @@ struct vpc_prefix {
 /* Flags of an interface. */
 #define INTERFACE_USED  1u /* the slot is somebody's */
 #define INTERFACE_CHECK 2u /* SourceDestCheck (section 5) */
+#define INTERFACE_ATTACHED 4u /* at a device that somebody else made (section 4.8) */
+#define INTERFACE_OWN 8u /* and that is a NIC of the host: directions are turned round */
 
 /* One network interface. User space writes it through a mapping; policy is
  * stored with one atomic 32-bit write, which is the switch of section 1.10. What

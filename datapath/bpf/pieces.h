@@ -53,7 +53,8 @@ static __noinline int fragment_out(struct __sk_buff *skb, __u32 slot)
 	there = gate->slot - 1u;
 	peer = bpf_map_lookup_elem(&interfaces, &there);
 	report(skb, EGRESS, reason & (MAX_REASONS - 1), gate);
-	if (accepted(reason) && reason != REASON_EXEMPT && (!peer || !peer->ifindex))
+	if (accepted(reason) && reason != REASON_EXEMPT &&
+	    (!peer || !peer->ifindex || peer->flags & INTERFACE_ATTACHED))
 		return depart(skb, me, slot, p, gate, reason);
 	count(slot, EGRESS, reason, 1);
 	if (reason == REASON_FRAG_HELD)

@@ -91,7 +91,8 @@ static __always_inline int before_ingress(const struct interface *me, __u32 slot
 			return REASON_LINKLOCAL;
 		if (p->family == IPV6 && link_local6(&p->src))
 			return REASON_MARTIAN;
-		if (router(me, &p->src, p->family) || gate->slot >= RESERVED_FIRST)
+		if (!(me->flags & INTERFACE_ATTACHED) &&
+		    (router(me, &p->src, p->family) || gate->slot >= RESERVED_FIRST))
 			return REASON_SPOOF_IP;
 	}
 	if (broadcast(me, &p->dst, p->family) ||

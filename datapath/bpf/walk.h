@@ -110,7 +110,7 @@ __noinline int walk_out(struct __sk_buff *skb, __u32 slot, struct packet *p, str
 
 	there = out->slot - 1u;
 	peer = bpf_map_lookup_elem(&interfaces, &there);
-	if (!accepted(reason) || !peer || !peer->ifindex) {
+	if (!accepted(reason) || !peer || !peer->ifindex || peer->flags & INTERFACE_ATTACHED) {
 		if (accepted(reason) && out->begin && !record(p, out, mine))
 			reason = REASON_ALLOWANCE;
 		report(skb, EGRESS, reason, out);

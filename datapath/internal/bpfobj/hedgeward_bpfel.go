@@ -475,6 +475,8 @@ const (
 	HedgewardMapVnis           = "vnis"
 	HedgewardMapWays           = "ways"
 	HedgewardMapWorks          = "works"
+	HedgewardProgAttachedFrom  = "attached_from"
+	HedgewardProgAttachedTo    = "attached_to"
 	HedgewardProgClock         = "clock"
 	HedgewardProgCut           = "cut"
 	HedgewardProgFromHolder    = "from_holder"
@@ -540,6 +542,8 @@ type HedgewardSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type HedgewardProgramSpecs struct {
+	AttachedFrom *ebpf.ProgramSpec `ebpf:"attached_from"`
+	AttachedTo   *ebpf.ProgramSpec `ebpf:"attached_to"`
 	Clock        *ebpf.ProgramSpec `ebpf:"clock"`
 	Cut          *ebpf.ProgramSpec `ebpf:"cut"`
 	FromHolder   *ebpf.ProgramSpec `ebpf:"from_holder"`
@@ -722,6 +726,8 @@ type HedgewardVariables struct {
 //
 // It can be passed to LoadHedgewardObjects or ebpf.CollectionSpec.LoadAndAssign.
 type HedgewardPrograms struct {
+	AttachedFrom *ebpf.Program `ebpf:"attached_from"`
+	AttachedTo   *ebpf.Program `ebpf:"attached_to"`
 	Clock        *ebpf.Program `ebpf:"clock"`
 	Cut          *ebpf.Program `ebpf:"cut"`
 	FromHolder   *ebpf.Program `ebpf:"from_holder"`
@@ -736,6 +742,8 @@ type HedgewardPrograms struct {
 
 func (p *HedgewardPrograms) Close() error {
 	return _HedgewardClose(
+		p.AttachedFrom,
+		p.AttachedTo,
 		p.Clock,
 		p.Cut,
 		p.FromHolder,
