@@ -57,7 +57,10 @@ var rooms = map[string]room{
 	"why":             {rank: 50, own: []string{"feed", "feed/teller", "flow", "model", "policy", "secgroup"}, why: "answers from a snapshot with the matcher of the compiled tables"},
 	"agent":           {rank: 50, own: []string{"datapath", "feed", "flow", "instance", "internal/clock", "policy", "secgroup"}, why: "brings one host into line with its feed; links neither store nor model"},
 
-	"services": {rank: 45, own: []string{"control", "model", "secgroup"}, uses: []string{"golang.org/x/net", "golang.org/x/sync"}, why: "answers instances at the exempt addresses, by facts of a snapshot"},
+	"services":     {rank: 45, own: []string{"control", "model", "secgroup"}, uses: []string{"golang.org/x/net", "golang.org/x/sync"}, why: "answers instances at the exempt addresses, by facts of a snapshot"},
+	"attach":       {rank: 5, own: []string{}, why: "what tools of a host say to it, and the client that says it: the plugins import no more"},
+	"attach/local": {rank: 55, own: []string{"agent", "attach", "instance", "secgroup"}, why: "answers package attach on the host that enforces"},
+	"attach/verbs": {rank: 55, own: []string{"attach"}, uses: []string{"github.com/spf13/cobra"}, why: "commands that several programs share"},
 
 	"metrics": {rank: 55, own: []string{"agent", "datapath", "flow"}, uses: []string{"github.com/prometheus/client_golang"}, why: "what Prometheus is shown; reads, changes nothing"},
 
@@ -110,7 +113,7 @@ var bans = []struct {
 	except        []string
 }{
 	{"encoding/xml", "XML exists only at the API's edge", []string{"awsapi/"}},
-	{"net/http", "HTTP exists only at the API's edge and in its clients, and where instances ask for metadata", []string{"awsapi", "awsapi/", "cmd/hedgeward", "cmd/hedgeward-agent", "join", "metrics", "services", "stream", "test/bench"}},
+	{"net/http", "HTTP exists only at the API's edge and in its clients, and where instances ask for metadata", []string{"attach", "attach/local", "awsapi", "awsapi/", "cmd/hedgeward", "cmd/hedgeward-agent", "join", "metrics", "services", "stream", "test/bench"}},
 	{"log", "logs go through a *slog.Logger that is passed in; a generator may say why it stopped", []string{"internal/gen/"}},
 	{"math/rand", "math/rand/v2 has no global seed to forget; identifiers use crypto/rand", nil},
 	{"unsafe", "layouts are encoded, not overlaid; only the kernel's side needs addresses", []string{"datapath", "datapath/", "instance", "stream/streampb"}},

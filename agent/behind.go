@@ -13,7 +13,11 @@ func (a *Agent) Behind() (behind map[string]int64, changed <-chan struct{}) {
 	behind = map[string]int64{}
 	stuck := a.stuck()
 	for id, want := range a.interfaces {
-		if a.isAttached(id) && a.isJudged(id) && !stuck["interface "+id] && !stuck["policy of "+id] && !stuck[want.Network] {
+		if want.Releasing || want.Device != "" && !a.isAttached(id) && !stuck["device of "+id] {
+			delete(a.judgedBy, id)
+			continue // there is nothing to be judged
+		}
+		if a.isAttached(id) && !stuck["device of "+id] && a.isJudged(id) && !stuck["interface "+id] && !stuck["policy of "+id] && !stuck[want.Network] {
 			a.judgedBy[id] = a.applied
 			continue
 		}

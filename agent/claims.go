@@ -37,6 +37,7 @@ const (
 type ClaimStatus struct {
 	Interface string     `json:"eni"`
 	Device    string     `json:"device"`
+	Index     int        `json:"index,omitempty"` // of the device that the programs are on; 0 for none
 	Own       bool       `json:"own,omitempty"` // a NIC of the host itself
 	MAC       string     `json:"mac"`           // that the far end must use
 	Addresses []string   `json:"addresses"`
@@ -61,7 +62,7 @@ func (a *Agent) Claims() (all []ClaimStatus, changed <-chan struct{}) {
 		}
 		s := ClaimStatus{
 			Interface: id, Device: want.Device, Own: want.Own, MAC: want.MAC, Groups: want.Groups, Addresses: []string{},
-			State: ClaimAbsent, Exposed: c.exposed,
+			Index: a.attached[id].index, State: ClaimAbsent, Exposed: c.exposed,
 		}
 		for _, p := range want.Addresses {
 			s.Addresses = append(s.Addresses, p.Addr().String())
@@ -89,13 +90,22 @@ func (a *Agent) Claims() (all []ClaimStatus, changed <-chan struct{}) {
 	return all, a.moved
 }
 
+// Look brings the claims of a device in line with it now; without, that happens when
+// the kernel says that it has changed.
+func (a *Agent) Look(device string) {
+	if device != "" {
+		a.deviceChanged(device, 0)
+	}
+}
+
 // deviceChanged looks again at the claims that a device matters to.
 func (a *Agent) deviceChanged(name string, index int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, id := range slices.Sorted(maps.Keys(a.claims)) {
-		if want := a.interfaces[id]; want != nil && (name == "" || want.Device == name || a.attached[id].index == index) {
+		if want := a.interfaces[id]; want != nil && (name == "" || want.Device == name || index != 0 && a.attached[id].index == index) {
 			a.tryDevice(id)
+			a.turn()
 			a.signal()
 		}
 	}

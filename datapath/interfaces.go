@@ -299,43 +299,6 @@ func mask(p netip.Prefix) [4]uint32 {
 	return words(a)
 }
 
-// timeouts returns, by state, how long a flow lives (section 3.6), in jiffies.
-func (d *Datapath) timeouts(i *Interface) (out [32]uint32) {
-	set := func(state bpfobj.HedgewardState, t time.Duration) { out[state] = jiffies(t, d.hz) }
-	or := func(t, fallback time.Duration) time.Duration {
-		if t <= 0 {
-			return fallback
-		}
-		return t
-	}
-	established := or(i.Tracking.TCPEstablished, 432000*time.Second)
-	udp := or(i.Tracking.UDP, 30*time.Second)
-	set(bpfobj.HedgewardStateSYN_SENT, 30*time.Second)
-	set(bpfobj.HedgewardStateSYNACK_SEEN, 30*time.Second)
-	set(bpfobj.HedgewardStateSYN_RECV, 60*time.Second)
-	set(bpfobj.HedgewardStateONEWAY, min(established, 350*time.Second))
-	set(bpfobj.HedgewardStateESTABLISHED, established)
-	set(bpfobj.HedgewardStateHALF_CLOSED_INI, min(established, time.Hour))
-	set(bpfobj.HedgewardStateHALF_CLOSED_RES, min(established, time.Hour))
-	set(bpfobj.HedgewardStateTIME_WAIT, 60*time.Second)
-	set(bpfobj.HedgewardStateRST_SEEN, 10*time.Second)
-	set(bpfobj.HedgewardStateRST_SEEN_INI, 10*time.Second)
-	set(bpfobj.HedgewardStateRST_SEEN_RES, 10*time.Second)
-	set(bpfobj.HedgewardStateUDP_ASKED, udp)
-	set(bpfobj.HedgewardStateUDP_ANSWERED, udp)
-	set(bpfobj.HedgewardStateUDP_AGAIN, udp)
-	set(bpfobj.HedgewardStateUDP_STREAM, or(i.Tracking.UDPStream, 180*time.Second))
-	set(bpfobj.HedgewardStateQUERY, 30*time.Second)
-	set(bpfobj.HedgewardStateOTHER, 600*time.Second)
-	// While the allowance is almost used up.
-	set(shortTimeout+bpfobj.HedgewardStateSYN_SENT, 5*time.Second)
-	set(shortTimeout+bpfobj.HedgewardStateSYNACK_SEEN, 5*time.Second)
-	set(shortTimeout+bpfobj.HedgewardStateSYN_RECV, 10*time.Second)
-	set(fragmentTimeout, 30*time.Second)
-	set(oneSecond, time.Second)
-	return out
-}
-
 // takeSlot gives an interface a free slot, with counters at zero: the one where
 // the programs look first for its device, or the lowest.
 func (d *Datapath) takeSlot(i *Interface, vpc uint32) (*slot, error) {
@@ -364,15 +327,6 @@ func (d *Datapath) takeSlot(i *Interface, vpc uint32) (*slot, error) {
 	d.slots[i.ID] = s
 	return s, nil
 }
-
-// shortTimeout is SHORT_TIMEOUT of bpf/layout.h.
-const shortTimeout = 32 - 8
-
-// Places of FRAGMENT_TIMEOUT and SECOND among the timeouts.
-const (
-	fragmentTimeout = 32 - 2
-	oneSecond       = 32 - 1
-)
 
 // slotMask is what of a device's number is its slot, where that is free.
 func slotMask(slots uint32) uint32 { return 1<<(bits.Len32(slots)-1) - 1 }

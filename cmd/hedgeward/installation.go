@@ -120,6 +120,9 @@ func (in *installation) close() error {
 	}
 	if in.host != nil {
 		errs = append(errs, in.host.datapath.Close())
+		if err := in.host.attach.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
 	}
 	if in.remote != nil {
 		errs = append(errs, in.remote.close())

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"net"
 	"net/netip"
 
 	"github.com/hedgeward/hedgeward/agent"
@@ -23,6 +24,7 @@ type localHost struct {
 	datapath *datapath.Datapath
 	agent    *agent.Agent
 	resolver netip.AddrPort // for names of others; the zero AddrPort: none
+	attach   net.Listener
 }
 
 // errNoHost answers operators who ask a server for what only hosts have.
@@ -53,9 +55,13 @@ func openLocalHost(in *installation, o upOptions) (*localHost, error) {
 			return in.control.ReportInstance(ctx, host, id, observed, detail)
 		},
 		Log:     in.log,
+		Devices: instance.Devices{},
 		Program: program,
 		Uplink:  uplink(o),
 	})
+	if err == nil {
+		h.attach, err = in.st.listenAttach()
+	}
 	if err != nil {
 		return nil, errors.Join(err, h.datapath.Close())
 	}
@@ -64,12 +70,12 @@ func openLocalHost(in *installation, o upOptions) (*localHost, error) {
 
 // tasks are what runs while the installation does.
 func (h *localHost) tasks(in *installation) []task {
-	return []task{
+	return append(h.attachTasks(in),
 		func(ctx context.Context) error { return teller.Run(ctx, in.model, host, h.agent.Apply) },
 		h.agent.Run,
 		h.datapath.Run,
 		func(ctx context.Context) error { return h.serveInstances(ctx, in) },
-	}
+	)
 }
 
 // awaitFirst returns when the host judges by what the store said at a revision.

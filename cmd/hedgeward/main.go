@@ -63,5 +63,6 @@ func root() *cobra.Command {
 	cmd.PersistentFlags().StringVar(&st.dir, "state", defaultState, "folder that holds everything to be kept")
 	cmd.CompletionOptions.HiddenDefaultCmd = true
 	cmd.AddCommand(upCommand(&st), serverCommand(&st), sealKeyCommand(), storeCommand(&st), downCommand(&st), statusCommand(&st), flowsCommand(&st), rulesCommand(&st), waitCommand(&st), whyCommand(&st), quotaCommand(&st), accessCommand(&st), hostCommand(&st), execCommand(), demoCommand(&st), probeCommand(), streamCommand(&st))
+	cmd.AddCommand(attachCommands(&st)...)
 	return cmd
 }
