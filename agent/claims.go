@@ -38,8 +38,8 @@ type ClaimStatus struct {
 	Interface string     `json:"eni"`
 	Device    string     `json:"device"`
 	Index     int        `json:"index,omitempty"` // of the device that the programs are on; 0 for none
-	Own       bool       `json:"own,omitempty"` // a NIC of the host itself
-	MAC       string     `json:"mac"`           // that the far end must use
+	Own       bool       `json:"own,omitempty"`   // a NIC of the host itself
+	MAC       string     `json:"mac"`             // that the far end must use
 	Addresses []string   `json:"addresses"`
 	Groups    []string   `json:"groups"`
 	State     ClaimState `json:"state"`

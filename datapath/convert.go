@@ -92,11 +92,11 @@ func (d *Datapath) convertInterface(rec *bpfobj.HedgewardInterface, old []byte, 
 // the old one.
 func (d *Datapath) supersede() error {
 	for _, s := range d.slots {
-		ifindex := d.record(s.number).Ifindex
-		if ifindex == 0 {
+		rec := d.record(s.number)
+		if rec.Ifindex == 0 {
 			continue
 		}
-		if err := d.link(s.id, int(ifindex)); err != nil && !errors.Is(err, unix.ENODEV) {
+		if err := d.link(s.id, int(rec.Ifindex), hooksOf(rec.Flags)); err != nil && !errors.Is(err, unix.ENODEV) {
 			return fmt.Errorf("replace the programs of interface %s: %w", s.id, err)
 		}
 	}

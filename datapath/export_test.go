@@ -81,7 +81,7 @@ func (d *Datapath) BackTo4(object string) (err error) {
 	}
 	d.progs.FromInstance, d.progs.ToInstance = old.Programs["from_instance"], old.Programs["to_instance"]
 	for _, s := range d.slots {
-		if err := d.link(s.id, int(d.record(s.number).Ifindex)); err != nil {
+		if err := d.link(s.id, int(d.record(s.number).Ifindex), hooks); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/hedgeward/hedgeward/test/rig"
+)
+
+// The network of the machine behind the tap, which no other test uses.
+const (
+	tapVPC   = "10.201.0.0/16"
+	tapHost  = "10.201.1.1"
+	tapGuest = "10.201.1.20"
+	tapMAC   = "52:54:00:c9:4d:14"
+)
+
+// machine plays a virtual machine: it has the far end of a tap.
+type machine struct {
+	*os.File
+	name string
+}
+
+// newMachine makes a tap, with the host's address on it and up.
+func newMachine(t *testing.T, name string) *machine {
+	t.Helper()
+	fd, err := syscall.Open("/dev/net/tun", syscall.O_RDWR|syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var req [40]byte
+	copy(req[:15], name)
+	binary.NativeEndian.PutUint16(req[16:], syscall.IFF_TAP|syscall.IFF_NO_PI)
+	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), syscall.TUNSETIFF, uintptr(unsafe.Pointer(&req))); errno != 0 {
+		t.Fatal(errno)
+	}
+	m := &machine{os.NewFile(uintptr(fd), name), name}
+	t.Cleanup(func() { m.Close() })
+	for _, args := range []string{
+		"addr add " + tapHost + "/24 dev " + name,
+		"neigh replace " + tapGuest + " lladdr " + tapMAC + " dev " + name + " nud permanent",
+		"link set " + name + " up",
+	} {
+		if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
+			t.Fatalf("ip %s: %v: %s", args, err, out)
+		}
+	}
+	return m
+}
+
+// hears reports whether a datagram of the host to a port reaches the machine.
+func (m *machine) hears(t *testing.T, port int) bool {
+	t.Helper()
+	mark := []byte(fmt.Sprintf("to %d at %d", port, time.Now().UnixNano()))
+	c, err := net.Dial("udp", net.JoinHostPort(tapGuest, strconv.Itoa(port)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Write(mark); err != nil {
+		t.Fatal(err)
+	}
+	frame := make([]byte, 2000)
+	m.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+	for {
+		n, err := m.Read(frame)
+		if err != nil {
+			return false
+		}
+		if bytes.Contains(frame[:n], mark) {
+			return true
+		}
+	}
+}
+
+// says reports whether a datagram of the machine, with a source address, reaches the
+// host.
+func (m *machine) says(t *testing.T, source string) bool {
+	t.Helper()
+	l, err := net.ListenPacket("udp", tapHost+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	device, err := net.InterfaceByName(m.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mac, _ := net.ParseMAC(tapMAC)
+	frame := append(append(append([]byte{}, device.HardwareAddr...), mac...), 0x08, 0x00)
+	ip := []byte{0x45, 0, 0, 29, 0, 1, 0, 0, 64, 17, 0, 0}
+	ip = append(append(ip, net.ParseIP(source).To4()...), net.ParseIP(tapHost).To4()...)
+	sum := uint32(0)
+	for n := 0; n < len(ip); n += 2 {
+		sum += uint32(binary.BigEndian.Uint16(ip[n:]))
+	}
+	binary.BigEndian.PutUint16(ip[10:], ^uint16(sum+sum>>16))
+	udp := []byte{0x30, 0x39, 0, 0, 0, 9, 0, 0, 'x'}
+	binary.BigEndian.PutUint16(udp[2:], uint16(l.LocalAddr().(*net.UDPAddr).Port))
+	if _, err := m.Write(append(append(frame, ip...), udp...)); err != nil {
+		t.Fatal(err)
+	}
+	l.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+	_, _, err = l.ReadFrom(make([]byte, 100))
+	return err == nil
+}
+
+// TestATapIsEnforced follows a machine behind a tap that we did not make: through
+// rules that change, the death of the server, and the machine's own
+// (docs/spec/packet-semantics.md section 4.8).
+func TestATapIsEnforced(t *testing.T) {
+	t.Parallel()
+	s := rig.New(t)
+	w := newWorld(t, s, "us-east-1", tapVPC)
+	group := w.group("taps")
+	made, err := w.api.CreateNetworkInterface(t.Context(), &ec2.CreateNetworkInterfaceInput{
+		SubnetId: &w.subnet, Groups: []string{group}, PrivateIpAddress: new(tapGuest),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eni := *made.NetworkInterface.NetworkInterfaceId
+	tap := fmt.Sprintf("hwtap%d", os.Getpid()%1000000)
+	s.Refuses(t, []string{"this host has no device"}, "attach", "--interface", tap, "--eni", eni)
+	m := newMachine(t, tap)
+	if !m.hears(t, 5000) || !m.says(t, tapGuest) {
+		t.Fatal("the tap does not work before anybody enforces it")
+	}
+
+	said := s.Command(t, "attach", "--interface", tap, "--eni", eni, "--mac", tapMAC)
+	if !strings.Contains(said, eni+" is enforced at "+tap+", revision ") {
+		t.Errorf("attach says %s", said)
+	}
+	judged := func(when string, open bool) {
+		t.Helper()
+		if got := m.hears(t, 5000); got != open {
+			t.Errorf("%s: port 5000 open %v, want %v", when, got, open)
+		}
+		if m.hears(t, 5001) {
+			t.Errorf("%s: port 5001 is open", when)
+		}
+		if !m.says(t, tapGuest) || m.says(t, "10.201.1.99") {
+			t.Errorf("%s: the machine cannot speak for itself, or can for another", when)
+		}
+	}
+	judged("attached", false)
+	w.allow(group, permission("udp", 5000, 5000, tapHost+"/32"))
+	s.Settle(t)
+	judged("allowed", true)
+	s.Kill(t)
+	judged("without a server", true)
+	s.Start(t)
+	w.reconnect()
+	s.Settle(t)
+	judged("with a new server", true)
+	s.Command(t, "attach", "--interface", tap, "--eni", eni) // what hooks do is to ask again
+
+	_, err = w.api.DeleteNetworkInterface(t.Context(), &ec2.DeleteNetworkInterfaceInput{NetworkInterfaceId: &eni})
+	rig.WantCode(t, "delete what is claimed", err, "InvalidParameterValue")
+	m.Close() // with the machine its tap goes
+	awaitState(t, s, "absent")
+	m = newMachine(t, tap)
+	awaitState(t, s, "enforced")
+	judged("a new machine", true)
+
+	s.Command(t, "detach", "--interface", tap)
+	if !m.hears(t, 5001) || !m.says(t, tapGuest) {
+		t.Error("a tap that was given back is not its maker's")
+	}
+	shown, err := w.api.DescribeNetworkInterfaces(t.Context(), &ec2.DescribeNetworkInterfacesInput{NetworkInterfaceIds: []string{eni}})
+	if err != nil || shown.NetworkInterfaces[0].Status != types.NetworkInterfaceStatusAvailable {
+		t.Errorf("given back, it is %v, %v", shown, err)
+	}
+	if _, err := w.api.DeleteNetworkInterface(t.Context(), &ec2.DeleteNetworkInterfaceInput{NetworkInterfaceId: &eni}); err != nil {
+		t.Error(err)
+	}
+}
+
+// awaitState waits until the only attached interface is in a state.
+func awaitState(t *testing.T, s *rig.Server, state string) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		shown := s.Command(t, "attached")
+		if strings.Contains(shown, state) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("it is never %s:\n%s", state, shown)
+		}
+	}
+}
