@@ -100,6 +100,7 @@ var rooms = map[string]room{
 	"test/overlay":           {rank: onlyTests + 4, tests: true, why: "two hosts as namespaces, each with an agent of its own"},
 	"test/clients":           {rank: onlyTests + 5, tests: true, own: []string{"test/rig"}, uses: []string{"github.com/aws/aws-sdk-go-v2"}, why: "unmodified clients against a running program"},
 	"test/scale":             {rank: onlyTests + 4, tests: true, uses: []string{"github.com/aws/aws-sdk-go-v2", "golang.org/x/sync", "golang.org/x/sys"}, why: "a program that measures a server with many hosts, whose kernels only take notes"},
+	"test/packaging":         {rank: onlyTests + 5, tests: true, own: []string{}, why: "packages as operators install them"},
 	"test/faults/history":    {rank: onlyTests + 4, tests: true, own: []string{}, uses: []string{"github.com/anishathalye/porcupine"}, why: "judges what clients saw; knows nothing of what they spoke to"},
 	"test/faults/etcdmember": {rank: onlyTests + 4, tests: true, own: []string{}, uses: []string{"go.etcd.io/etcd"}, why: "a member of an etcd cluster that tests can kill"},
 	"test/faults":            {rank: onlyTests + 5, tests: true, why: "several servers and hosts, and what happens to them"},
