@@ -75,23 +75,12 @@ func out(f bpftest.Frame, want flow.Reason) event {
 	}
 }
 
-func wait(d time.Duration) event { return func(_ *testing.T, l *lab) { l.Advance(d) } }
-
-func change(src policy.Source) event { return func(_ *testing.T, l *lab) { l.SetPolicy(l.a, src) } }
-
 func flows(want int) event {
 	return func(t *testing.T, l *lab) {
 		t.Helper()
 		if got := l.Flows(l.a); len(got) != want {
 			t.Errorf("%d live flows, want %d: %+v", len(got), want, got)
 		}
-	}
-}
-
-func tracking(established, udp, stream time.Duration) event {
-	return func(_ *testing.T, l *lab) {
-		l.a.Tracking.TCPEstablished, l.a.Tracking.UDP, l.a.Tracking.UDPStream = established, udp, stream
-		l.a = l.Attach(l.a)
 	}
 }
 
@@ -114,14 +103,10 @@ const (
 	client, cs = a1 + ":40000", h1 + ":443"
 )
 
-// Handshakes of the tracked server (H1 connects to A:22) and the tracked client
-// (A connects to H1:443) of section 7.D.
+// The handshake of the tracked server (H1 connects to A:22) of section 7.D.
 var (
 	serverRules = world(rules{rule(6, 22, 22, h1+"/32")}, nil)
-	clientRules = world(nil, rules{rule(6, 443, 443, h1+"/32")})
 	serverOpen  = []event{in(tcp(sc, server, "S"), byRule), out(tcp(server, sc, "SA"), tracked), in(tcp(sc, server, "A"), tracked)}
-	clientOpen  = []event{out(tcp(client, cs, "S"), byRule), in(tcp(cs, client, "SA"), tracked), out(tcp(client, cs, "A"), tracked)}
-	serverClose = []event{in(tcp(sc, server, "FA"), tracked), out(tcp(server, sc, "A"), tracked), out(tcp(server, sc, "FA"), tracked), in(tcp(sc, server, "A"), tracked)}
 )
 
 // webRules is group W of section 7.C.

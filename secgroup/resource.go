@@ -128,7 +128,7 @@ type Attachment struct {
 	ID                  string    `json:"id"`              // eni-attach-…; of a claim ela-attach-…
 	Instance            string    `json:"instance"`        // "" if claimed
 	Claim               *Claim    `json:"claim,omitempty"` // nil if an instance has it
-	DeviceIndex         int       `json:"deviceIndex"` // 0 is the primary interface, eth0
+	DeviceIndex         int       `json:"deviceIndex"`     // 0 is the primary interface, eth0
 	DeleteOnTermination bool      `json:"deleteOnTermination,omitempty"`
 	Attached            time.Time `json:"attached"`
 }

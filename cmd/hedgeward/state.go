@@ -31,9 +31,6 @@ func (s *state) lockFile() string {
 func (s *state) config() string      { return filepath.Join(s.dir, "aws", "config") }
 func (s *state) credentials() string { return filepath.Join(s.dir, "aws", "credentials") }
 func (s *state) gatewayFile() string { return filepath.Join(s.dir, "gateway") }
-func (s *state) instance(id string) string {
-	return filepath.Join(s.dir, "instances", id)
-}
 
 // pins returns the BPF folder that belongs to this state folder.
 func (s *state) pins() string {

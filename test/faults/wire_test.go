@@ -95,16 +95,8 @@ func (n *node) said(most int64) string {
 	return string(text)
 }
 
-// start runs a program on the node and waits until it has printed ready, a part
+// launch runs a program on the node and waits until it has printed ready, a part
 // of a line.
-func (n *node) start(ready, program string, args ...string) {
-	n.t.Helper()
-	if err := n.launch(ready, program, args...); err != nil {
-		n.t.Fatal(err)
-	}
-}
-
-// launch is start that returns what went wrong.
 func (n *node) launch(ready, program string, args ...string) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
