@@ -20,10 +20,13 @@ const (
 	nftables               // the same with a ruleset on the forward hook
 	openstack              // the same with iptables and ipset as Neutron lays them out
 	calico                 // the same as Calico's Felix lays them out
-	ours                   // the datapath of this tree
+	ours                   // the datapath of this tree, which takes packets to the other end
+	attached               // the same at devices of somebody else: it judges, the kernel forwards
 )
 
-var judgeNames = map[judge]string{nftables: "nftables", openstack: "OpenStack", calico: "Calico", ours: "hedgeward"}
+var judgeNames = map[judge]string{
+	nftables: "nftables", openstack: "OpenStack", calico: "Calico", ours: "hedgeward", attached: "hedgeward, forwarding",
+}
 
 // contender is one way to let the same two ends talk.
 type contender struct {
@@ -31,7 +34,7 @@ type contender struct {
 	judge   judge
 	rules   int  // per direction and end that match nothing here, beside those that do
 	members int  // of the groups by which the ends admit each other; 0: by address block
-	open    bool // ours: everything both ways, so flows are not tracked
+	open    bool // our datapath: everything both ways, so flows are not tracked
 	small   bool // ours: no traffic, only program runs
 }
 
@@ -82,13 +85,17 @@ func contenders(o options) []contender {
 	if !strings.Contains(o.against, judgeNames[ours]) {
 		return all
 	}
-	for _, r := range o.rules {
-		all = append(all, contender{name: fmt.Sprintf("hedgeward, R=%d", r), judge: ours, rules: r})
+	for _, j := range []judge{ours, attached} {
+		name := judgeNames[j]
+		for _, r := range o.rules {
+			all = append(all, contender{name: fmt.Sprintf("%s, R=%d", name, r), judge: j, rules: r})
+		}
+		for _, m := range o.members {
+			all = append(all, contender{name: fmt.Sprintf("%s, R=10, M=%d", name, m), judge: j, rules: 10, members: m})
+		}
+		all = append(all, contender{name: name + ", untracked", judge: j, open: true})
 	}
-	for _, m := range o.members {
-		all = append(all, contender{name: fmt.Sprintf("hedgeward, R=10, M=%d", m), judge: ours, rules: 10, members: m})
-	}
-	return append(all, contender{name: "hedgeward, untracked", judge: ours, open: true})
+	return all
 }
 
 // Where the two ends of a lab are.

@@ -33,7 +33,7 @@ type lab struct {
 	device   [2]string // their ends at the router
 	index    [2]int
 	peers    [2]*peer
-	datapath *datapath.Datapath // of ours, otherwise nil
+	datapath *datapath.Datapath // of ours and attached, otherwise nil
 	pins     string
 	rules    [2]datapath.PolicyID
 	rounds   int // of new flows, each with a port of its own
@@ -50,7 +50,7 @@ func (r *run) build(ctx context.Context, c contender) (l *lab, err error) {
 	if l.router, err = newSpace(); err != nil {
 		return nil, err
 	}
-	if c.judge == ours {
+	if c.judge == ours || c.judge == attached {
 		if err := l.openDatapath(); err != nil {
 			return nil, err
 		}
@@ -60,10 +60,10 @@ func (r *run) build(ctx context.Context, c contender) (l *lab, err error) {
 			return nil, err
 		}
 	}
-	switch c.judge {
-	case ours:
+	if l.datapath != nil {
 		err = l.putPolicies(c)
-	default:
+	}
+	if err == nil && c.judge != ours {
 		err = l.forward()
 	}
 	if err == nil && (c.judge == nftables || c.judge == openstack || c.judge == calico) {
@@ -96,6 +96,7 @@ func (l *lab) makeEnd(ctx context.Context, end int) error {
 			ID: eni, VPC: "vpc-bench", Ifindex: index, Device: device, MAC: mac(end),
 			Addresses: []netip.Addr{address}, RouterAddresses: []netip.Addr{gateway},
 			VPCPrefixes: []netip.Prefix{vpcBlock}, Subnet: endBlocks[end], SourceDestCheck: true,
+			Attached: l.judge == attached,
 		}
 		// A second is enough for the flows that are measured, and their room is
 		// free for those of the next round.
