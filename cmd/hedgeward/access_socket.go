@@ -131,30 +131,17 @@ var accessVerbs = map[string]func(context.Context, *control.Service, accessOrder
 // serveAccess adds the verbs to the control socket. A verb without an account is
 // about the first one; lists without one are about all.
 func serveAccess(mux *http.ServeMux, service func() *control.Service) {
-	mux.HandleFunc("POST /access", func(w http.ResponseWriter, r *http.Request) {
-		var o accessOrder
-		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOrder)).Decode(&o); err != nil {
-			http.Error(w, "the command cannot be read: "+err.Error(), http.StatusBadRequest)
-			return
-		}
+	serveOrders(mux, "/access", func(o accessOrder) (string, order) {
 		do := accessVerbs[o.Verb]
 		if do == nil {
-			http.Error(w, fmt.Sprintf("the server knows no command %q; is it of another version?", o.Verb), http.StatusBadRequest)
-			return
+			return o.Verb, nil
 		}
-		c := service()
-		if accounts := c.Accounts(); o.Account == "" && len(accounts) > 0 && !strings.HasSuffix(o.Verb, " list") {
-			o.Account = accounts[0].ID
-		}
-		out, err := do(r.Context(), c, o)
-		var e *secgroup.Error
-		switch {
-		case errors.As(err, &e):
-			http.Error(w, e.Message, http.StatusBadRequest)
-		case err != nil:
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-		default:
-			json.NewEncoder(w).Encode(out)
+		return o.Verb, func(ctx context.Context) (any, error) {
+			c := service()
+			if accounts := c.Accounts(); o.Account == "" && len(accounts) > 0 && !strings.HasSuffix(o.Verb, " list") {
+				o.Account = accounts[0].ID
+			}
+			return do(ctx, c, o)
 		}
 	})
 }

@@ -6,8 +6,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -166,30 +164,17 @@ func serveHosts(mux *http.ServeMux, op operator) {
 		_, present, _ := op.Hosts()
 		json.NewEncoder(w).Encode(listHosts(op.Control(), present))
 	})
-	mux.HandleFunc("POST /hosts", func(w http.ResponseWriter, r *http.Request) {
-		var o hostOrder
-		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOrder)).Decode(&o); err != nil {
-			http.Error(w, "the command cannot be read: "+err.Error(), http.StatusBadRequest)
-			return
-		}
+	serveOrders(mux, "/hosts", func(o hostOrder) (string, order) {
 		do := hostVerbs[o.Verb]
 		if do == nil {
-			http.Error(w, fmt.Sprintf("the server knows no command %q; is it of another version?", o.Verb), http.StatusBadRequest)
-			return
+			return o.Verb, nil
 		}
-		j, _, err := op.Hosts()
-		var out any
-		if err == nil {
-			out, err = do(r.Context(), op.Control(), j, o)
-		}
-		var e *secgroup.Error
-		switch {
-		case errors.As(err, &e):
-			http.Error(w, e.Message, http.StatusBadRequest)
-		case err != nil:
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-		default:
-			json.NewEncoder(w).Encode(out)
+		return o.Verb, func(ctx context.Context) (any, error) {
+			j, _, err := op.Hosts()
+			if err != nil {
+				return nil, err
+			}
+			return do(ctx, op.Control(), j, o)
 		}
 	})
 }

@@ -55,10 +55,7 @@ func serverCommand(st *state) *cobra.Command {
 }
 
 func serveAPI(ctx context.Context, st *state, o serverOptions) error {
-	release, err := st.lock()
-	if errors.Is(err, errHeld) {
-		return fmt.Errorf("%w; stop that process first, or choose another folder with --state", err)
-	}
+	release, err := st.lockToServe()
 	if err != nil {
 		return err
 	}

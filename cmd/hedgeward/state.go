@@ -70,6 +70,15 @@ func (s *state) lock() (release func(), err error) {
 	return func() { f.Close() }, nil
 }
 
+// lockToServe is lock that says what a second server can do.
+func (s *state) lockToServe() (release func(), err error) {
+	release, err = s.lock()
+	if errors.Is(err, errHeld) {
+		err = fmt.Errorf("%w; stop that process first, or choose another folder with --state", err)
+	}
+	return release, err
+}
+
 // mustBeRoot refuses to go on without the rights that enforcement needs.
 func mustBeRoot(command string) error {
 	if os.Geteuid() == 0 {

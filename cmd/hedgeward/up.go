@@ -54,10 +54,7 @@ func up(ctx context.Context, st *state, o upOptions) error {
 	if err := mustBeRoot("up"); err != nil {
 		return err
 	}
-	release, err := st.lock()
-	if errors.Is(err, errHeld) {
-		return fmt.Errorf("%w; stop that process first, or choose another folder with --state", err)
-	}
+	release, err := st.lockToServe()
 	if err != nil {
 		return err
 	}
