@@ -27,6 +27,7 @@ type ClaimState string
 
 const (
 	ClaimEnforced ClaimState = "enforced" // programs are on the device and judge by the groups' rules
+	ClaimBehind   ClaimState = "behind"   // they judge, but not all is as asked: by earlier rules, or the device has another name
 	ClaimClosed   ClaimState = "closed"   // programs are on the device and drop everything
 	ClaimAbsent   ClaimState = "absent"   // there is no device of that name: it is enforced when it comes
 	ClaimFailed   ClaimState = "failed"   // there is one, and no programs are on it: nobody judges it
@@ -77,6 +78,8 @@ func (a *Agent) Claims() (all []ClaimStatus, changed <-chan struct{}) {
 			s.State = ClaimReleased
 		case a.isJudged(id) && s.Detail == "":
 			s.State, s.Revision = ClaimEnforced, a.applied
+		case a.isAttached(id) && a.judged[id] != nil:
+			s.State = ClaimBehind
 		case a.isAttached(id):
 			s.State = ClaimClosed
 		case s.Detail != "":

@@ -144,7 +144,7 @@ func TestARenamedDeviceStaysEnforced(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	devices.are(instance.Device{Name: "other", Index: 7, Up: true}, tap(8, false))
-	if got := r.is(ClaimClosed); !strings.Contains(got.Detail, "is called other now") || r.on("eni-1") != 7 || r.judgedBy("eni-1") != "[sgr-1]" {
+	if got := r.is(ClaimBehind); !strings.Contains(got.Detail, "is called other now") || r.on("eni-1") != 7 || r.judgedBy("eni-1") != "[sgr-1]" {
 		t.Errorf("%+v on device %d, judged by %s", got, r.on("eni-1"), r.judgedBy("eni-1"))
 	}
 	devices.are(tap(7, true))

@@ -33,7 +33,7 @@ const DefaultWait = 30 * time.Second
 // Request asks for an interface at a device.
 type Request struct {
 	Device string `json:"device"`
-	MAC    string `json:"mac,omitempty"` // of the far end; "": it uses the interface's
+	MAC    string `json:"mac,omitempty"` // of the far end; "": it uses the interface's, or, with Own, its NIC's stands
 	Own    bool   `json:"own,omitempty"` // the device is a NIC of the host itself
 	// Expect asks for a device that need not be there yet: the answer does not wait for
 	// it, and it is enforced when it comes.
@@ -51,6 +51,7 @@ type Request struct {
 // The states of an interface at a device.
 const (
 	Enforced = "enforced" // its packets are judged by its groups' rules
+	Behind   = "behind"   // they are judged, but not as asked: by earlier rules, or the device has another name
 	Closed   = "closed"   // nothing passes
 	Absent   = "absent"   // there is no such device: it is enforced when it comes
 	Failed   = "failed"   // there is one, and it is not judged; Detail says why

@@ -210,8 +210,8 @@ func linkClsact(ifindex int, h hook, prog *ebpf.Program) error {
 	return nil
 }
 
-// unlinkClsact takes our filter off a device, and the qdisc with it if nobody
-// else uses it.
+// unlinkClsact takes our filter off a device. The qdisc stays: it does nothing by
+// itself, and somebody else may be about to use it.
 func unlinkClsact(ifindex int, h hook) error {
 	dev, err := netlink.LinkByIndex(ifindex)
 	if err != nil {

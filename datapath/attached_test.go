@@ -5,6 +5,7 @@ package datapath_test
 import (
 	"bytes"
 	"net"
+	"net/netip"
 	"testing"
 
 	"github.com/hedgeward/hedgeward/datapath"
@@ -118,6 +119,15 @@ func TestAnAddressSpeaksForItsOwnerWhereNobodyRedirects(t *testing.T) {
 		t.Errorf("from an instance of ours: %s, redirected to %d", got.Reason[flow.Ingress], got.Redirect)
 	}
 	l.goes(t, tcp(a1+":22", "10.0.1.30:4001", "SA"), byRule) // the forwarder's matter
+
+	// One of another host's instances comes by the network between hosts, and by no link.
+	_, overlay := l.Device()
+	if err := l.SetOverlay(overlay, netip.AddrPortFrom(netip.MustParseAddr(here), 4789)); err != nil {
+		t.Fatal(err)
+	}
+	on(t, l, datapath.Address{Addr: netip.MustParseAddr(t1), Groups: []string{"sg-b"}, Host: netip.MustParseAddr(there), VNI: vni})
+	l.comes(t, tcp(t1+":4000", a1+":22", "S"), noRule)
+	l.comes(t, tcp("10.0.1.40:4002", a1+":22", "S"), byRule)
 }
 
 // TestAnAttachedInterfaceStaysWhatItIs refuses to make an instance's device

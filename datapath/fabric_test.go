@@ -48,12 +48,18 @@ func (i *instance) do(t *testing.T, f func() error) {
 // attaches it while its device is down, and brings it up.
 func launch(t *testing.T, rig *bpftest.Rig, id string, n byte, addresses ...string) *instance {
 	t.Helper()
+	return launchAs(t, rig, bpftest.Interface(id, addresses...), n)
+}
+
+// launchAs is launch with an interface that differs from the usual.
+func launchAs(t *testing.T, rig *bpftest.Rig, as datapath.Interface, n byte) *instance {
+	t.Helper()
 	here, err := netns.Get()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer here.Close()
-	i := &instance{Interface: bpftest.Interface(id, addresses...)}
+	i := &instance{Interface: as}
 	i.MAC = net.HardwareAddr{2, 0, 0, 0, 1, n}
 	i.Device, i.Ifindex = rig.Device()
 	host, err := netlink.LinkByIndex(i.Ifindex)
@@ -78,7 +84,9 @@ func launch(t *testing.T, rig *bpftest.Rig, id string, n byte, addresses ...stri
 			t.Fatal(err)
 		}
 	}
-	check(netlink.LinkSetHardwareAddr(host, datapath.RouterMAC))
+	if !i.Attached {
+		check(netlink.LinkSetHardwareAddr(host, datapath.RouterMAC))
+	}
 	check(netlink.LinkSetNsFd(peer, int(i.ns)))
 	inside, err := netlink.NewHandleAt(i.ns)
 	check(err)

@@ -220,7 +220,10 @@ func (s *Server) device(in attach.Request) (d Device, err error) {
 	if in.Expect {
 		return d, nil
 	}
-	_, err = s.devices.Find(in.Device)
+	found, err := s.devices.Find(in.Device)
+	if in.Own && d.MAC == nil {
+		d.MAC = found.MAC // the host itself is the far end
+	}
 	if errors.Is(err, instance.ErrNoDevice) {
 		err = &attach.Error{Code: attach.NoDevice, Message: fmt.Sprintf("this host has no device %q; make it first, or say that it is expected", in.Device)}
 	} else if err != nil {

@@ -59,7 +59,7 @@ func Attach(client func() *attach.Client) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&r.Device, "interface", "", "the device (required)")
 	f.StringVar(&eni, "eni", "", "the network interface")
-	f.StringVar(&r.MAC, "mac", "", "MAC address of the far end; by default it uses the interface's")
+	f.StringVar(&r.MAC, "mac", "", "MAC address of the far end; by default it uses the interface's, or with --own the device's stands")
 	f.BoolVar(&r.Own, "own", false, "the device is a NIC of this host itself: what leaves by it comes from the interface")
 	f.BoolVar(&r.Expect, "expect", false, "the device may come later")
 	f.StringVar(&r.Subnet, "subnet", "", "make an interface in this subnet")

@@ -8,6 +8,7 @@
 #include "exempt.h"
 #include "judge.h"
 #include "outcome.h"
+#include "overlay.h"
 #include "pieces.h"
 #include "steps.h"
 #include "walk.h"
@@ -153,14 +154,16 @@ static __always_inline int by_link(const struct interface *me, __u32 slot, const
 }
 
 /* Whether an address speaks for the groups of who has it: nobody brings proof of who
- * sent a packet, but every enforced device has only its own addresses pass (1.5). */
-static __always_inline int speaks(const struct gate *gate)
+ * sent a packet, but every enforced device has only its own addresses pass (1.5). An
+ * instance of another host comes by the network between hosts and never by a link. */
+static __always_inline int speaks(const struct interface *me, const struct packet *p,
+				  const struct gate *gate)
 {
 	__u32 there = gate->slot - 1u;
 	struct interface *peer;
 
 	if (!gate->slot)
-		return 1;
+		return !(gate->class && elsewhere(me, p->family, &p->src));
 	peer = bpf_map_lookup_elem(&interfaces, &there);
 	return peer && peer->flags & INTERFACE_ATTACHED;
 }
@@ -183,7 +186,7 @@ __noinline int attached_in(struct __sk_buff *skb, __u32 slot, struct packet *p, 
 		reason = by_link(me, slot, p) ? REASON_EXEMPT : before_ingress(me, slot, p, in);
 	if (reason)
 		return judged(skb, slot, INGRESS, reason, 1, NULL);
-	in->groups = speaks(in);
+	in->groups = speaks(me, p, in);
 	if (p->fragment)
 		return FRAGMENT_AHEAD;
 	if (exemptible(me, p, &p->src))

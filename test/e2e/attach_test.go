@@ -5,6 +5,7 @@ package e2e_test
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -28,6 +29,13 @@ const (
 	tapHost  = "10.201.1.1"
 	tapGuest = "10.201.1.20"
 	tapMAC   = "52:54:00:c9:4d:14"
+)
+
+// The network of the NIC of the host, which no other test uses either.
+const (
+	nicVPC   = "10.202.0.0/16"
+	nicHost  = "10.202.1.10"
+	nicOther = "10.202.1.20"
 )
 
 // machine plays a virtual machine: it has the far end of a tap.
@@ -203,4 +211,76 @@ func awaitState(t *testing.T, s *rig.Server, state string) {
 			t.Fatalf("it is never %s:\n%s", state, shown)
 		}
 	}
+}
+
+// TestANICIsEnforced attaches the end of a veth pair that plays a NIC of the host
+// itself, through the command: nothing is said about its MAC address, since the
+// host has it.
+func TestANICIsEnforced(t *testing.T) {
+	t.Parallel()
+	s := rig.New(t)
+	w := newWorld(t, s, "us-east-1", nicVPC)
+	group := w.group("nics")
+	nic, space := fmt.Sprintf("hwnic%d", os.Getpid()%1000000), fmt.Sprintf("hwfar%d", os.Getpid())
+	ip := func(args string) {
+		t.Helper()
+		if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
+			t.Fatalf("ip %s: %v: %s", args, err, out)
+		}
+	}
+	ip("netns add " + space)
+	t.Cleanup(func() { ip("netns del " + space) }) // and the pair with it
+	ip("link add " + nic + " type veth peer name far netns " + space)
+	ip("addr add " + nicHost + "/24 dev " + nic)
+	ip("link set " + nic + " up")
+	ip("-n " + space + " addr add " + nicOther + "/24 dev far")
+	ip("-n " + space + " link set far up")
+	l, err := net.Listen("tcp", nicHost+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	port := l.Addr().(*net.TCPAddr).Port
+	reached := func() bool { // by the other machine; the kernel answers without an Accept
+		script := fmt.Sprintf("exec 3<>/dev/tcp/%s/%d", nicHost, port)
+		return exec.Command("ip", "netns", "exec", space, "timeout", "0.8", "bash", "-c", script).Run() == nil
+	}
+	reaches := func() bool { // who refuses has been reached
+		_, err := net.DialTimeout("tcp", nicOther+":9", 500*time.Millisecond)
+		return errors.Is(err, syscall.ECONNREFUSED)
+	}
+	if !reached() || !reaches() {
+		t.Fatal("the NIC does not work before anybody enforces it")
+	}
+
+	said := s.Command(t, "attach", "--interface", nic, "--own", "--subnet", w.subnet, "--groups", group, "--addresses", nicHost)
+	eni, _, ok := strings.Cut(said, " is enforced at "+nic)
+	if !ok {
+		t.Fatalf("attach says %s", said)
+	}
+	if shown := s.Command(t, "attached"); !strings.Contains(shown, nic+" (own)") {
+		t.Errorf("it is shown as %s", shown)
+	}
+	if reached() || !reaches() {
+		t.Error("with no ingress rule and every egress rule, it is not so")
+	}
+	w.allow(group, permission("tcp", int32(port), int32(port), nicOther+"/32"))
+	s.Settle(t)
+	if !reached() {
+		t.Error("what a rule admits is dropped")
+	}
+	_, err = w.api.RevokeSecurityGroupEgress(t.Context(), &ec2.RevokeSecurityGroupEgressInput{GroupId: &group, IpPermissions: permission("-1", -1, -1, "0.0.0.0/0")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Settle(t)
+	if reaches() || !reached() {
+		t.Error("the host speaks without an egress rule, or cannot answer")
+	}
+	s.Command(t, "detach", "--eni", eni)
+	if !reached() || !reaches() {
+		t.Error("a NIC that was given back is not the host's")
+	}
+	_, err = w.api.DescribeNetworkInterfaces(t.Context(), &ec2.DescribeNetworkInterfacesInput{NetworkInterfaceIds: []string{eni}})
+	rig.WantCode(t, "what was made for a device goes with it", err, "InvalidNetworkInterfaceID.NotFound")
 }
