@@ -20,6 +20,14 @@ import (
 // the calling thread.
 func (d *Datapath) HoldFragments(ctx context.Context) error { return d.holdFragments(ctx) }
 
+// Judges returns the programs at the devices of interfaces: from them and to them.
+func (d *Datapath) Judges(attached bool) (from, to *ebpf.Program) {
+	if attached {
+		return d.progs.AttachedFrom, d.progs.AttachedTo
+	}
+	return d.progs.FromInstance, d.progs.ToInstance
+}
+
 // Holder is the device that fragments are handed to, 0 for none.
 func (d *Datapath) Holder() int {
 	d.mu.Lock()
