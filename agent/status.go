@@ -21,6 +21,7 @@ type Status struct {
 type InterfaceStatus struct {
 	ID        string   `json:"id"`
 	Instance  string   `json:"instance"`
+	Device    string   `json:"device,omitempty"` // that the host has claimed it for; it has no Instance then
 	Addresses []string `json:"addresses"`
 	Groups    []string `json:"groups"`
 	Enforced  bool     `json:"enforced"` // programs on its device, judged by its groups' policy
@@ -39,7 +40,7 @@ func (a *Agent) Status() Status {
 	s := Status{Revision: a.applied}
 	for id, want := range a.interfaces {
 		i := InterfaceStatus{
-			ID: id, Instance: want.Instance, Groups: want.Groups,
+			ID: id, Instance: want.Instance, Device: want.Device, Groups: want.Groups,
 			Enforced: a.isJudged(id),
 		}
 		for _, p := range want.Addresses {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -62,6 +63,21 @@ type Flow struct {
 type View struct {
 	tables
 	clock *ebpf.Program
+}
+
+// Foreign returns the interfaces of what is pinned in dir whose devices somebody else
+// made, and which Remove leaves there, open. Nothing pinned is none.
+func Foreign(dir string) ([]InterfaceStatus, error) {
+	v, err := OpenReadOnly(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	all, err := v.Interfaces()
+	all = slices.DeleteFunc(all, func(i InterfaceStatus) bool { return !i.Attached })
+	return all, errors.Join(err, v.Close())
 }
 
 // OpenReadOnly opens what is pinned in dir for reading, also while a process has

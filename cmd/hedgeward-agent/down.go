@@ -27,8 +27,15 @@ func downCommand(st *state) *cobra.Command {
 			defer release()
 			// The devices before the programs on them.
 			removed, err := instance.Own{Netns: instance.NewNetns(instance.Config{StateDir: st.dir})}.Remove(cmd.Context())
+			open, unread := datapath.Foreign(st.pins())
+			if unread != nil {
+				fmt.Fprintln(cmd.ErrOrStderr(), "cannot say which devices of others are open from now on:", unread)
+			}
 			unpinned, unpinErr := datapath.Remove(st.pins())
 			removed = append(removed, unpinned...)
+			for _, i := range open {
+				fmt.Fprintf(cmd.OutOrStdout(), "opened %s, where %s was enforced\n", i.Device, i.ID)
+			}
 			for _, r := range removed {
 				fmt.Fprintln(cmd.OutOrStdout(), "removed", r)
 			}

@@ -19,7 +19,8 @@ func downCommand(st *state) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "down",
 		Short: "Remove the instances and the enforcement of this installation from the machine",
-		Long: "Remove every namespace, link and pin that this installation made on the machine, and say which.\n\n" +
+		Long: "Remove every namespace, link and pin that this installation made on the machine, and say which.\n" +
+			"Devices of others that interfaces were attached to are open from then on; it names them.\n\n" +
 			"The state folder stays: the next up makes the instances anew. --purge removes it as well.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -45,9 +46,16 @@ func down(ctx context.Context, st *state, purge bool) error {
 	// The devices before the programs on them.
 	removed, err := instance.Own{Netns: instance.NewNetns(instance.Config{StateDir: st.dir})}.Remove(ctx)
 	errs := []error{err}
+	open, err := datapath.Foreign(st.pins())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "cannot say which devices of others are open from now on:", err)
+	}
 	unpinned, err := datapath.Remove(st.pins())
 	errs = append(errs, err)
 	removed = append(removed, unpinned...)
+	for _, i := range open {
+		fmt.Printf("opened %s, where %s was enforced\n", i.Device, i.ID)
+	}
 	if purge && errors.Join(errs...) == nil {
 		errs = append(errs, os.RemoveAll(st.dir))
 		removed = append(removed, "folder "+st.dir)

@@ -118,7 +118,11 @@ func (r *report) print(out io.Writer) error {
 		return err
 	}
 	for _, w := range r.Wanted.Interfaces {
-		if _, left := wanted[w.ID]; left {
+		_, left := wanted[w.ID]
+		switch {
+		case left && w.Device != "":
+			fmt.Fprintf(out, "%s, claimed for device %s, is not in force; see: hedgeward attached\n", w.ID, w.Device)
+		case left:
 			fmt.Fprintf(out, "%s of %s is not in force yet.\n", w.ID, w.Instance)
 		}
 	}

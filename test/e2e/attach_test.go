@@ -182,9 +182,23 @@ func TestATapIsEnforced(t *testing.T) {
 	rig.WantCode(t, "delete what is claimed", err, "InvalidParameterValue")
 	m.Close() // with the machine its tap goes
 	awaitState(t, s, "absent")
+	if status := s.Command(t, "status"); !strings.Contains(status, eni+", claimed for device "+tap+", is not in force") {
+		t.Errorf("status does not say so:\n%s", status)
+	}
 	m = newMachine(t, tap)
 	awaitState(t, s, "enforced")
 	judged("a new machine", true)
+
+	s.Interrupt(t)
+	if said := s.Command(t, "down"); !strings.Contains(said, "opened "+tap+", where "+eni+" was enforced") {
+		t.Errorf("down says\n%s", said)
+	}
+	if !m.hears(t, 5001) {
+		t.Error("down leaves a device of somebody else closed")
+	}
+	s.Start(t)
+	w.reconnect()
+	judged("after down and up", true)
 
 	s.Command(t, "detach", "--interface", tap)
 	if !m.hears(t, 5001) || !m.says(t, tapGuest) {
