@@ -59,7 +59,7 @@ func TestSDKWitnessesEveryWireName(t *testing.T) {
 		client     any
 		encode     func([]byte, *wire.Model, *wire.Operation, string, any) []byte
 	}{
-		{ec2types.Model, 128, ec2.NewFromConfig(config), query.EC2Result},
+		{ec2types.Model, 136, ec2.NewFromConfig(config), query.EC2Result},
 		{ststypes.Model, 3, sts.NewFromConfig(config), query.AWSResult},
 	} {
 		if len(service.model.Operations) != service.operations {

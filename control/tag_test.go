@@ -33,7 +33,12 @@ func taggedThings(t *testing.T, s *Service) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	endpoint, err := s.CreateEndpoint(t.Context(), alice, EndpointSpec{VPC: v.ID, Service: secgroup.APIEndpoint.In(alice.Region), Subnets: []string{n.ID}}, ClientToken{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return map[string]string{
+		EndpointType:        endpoint.ID,
 		InternetGatewayType: s.Read().Gateway(DefaultVPC(s.Read(), alice.Scope).ID).ID, ElasticIPType: e.ID,
 		PeeringType: p.ID, RouteTableType: v.MainRouteTable, NetworkACLType: v.DefaultACL, DHCPOptionsType: v.DHCPOptions,
 		VPCType: v.ID, SubnetType: n.ID, GroupType: v.DefaultGroup,

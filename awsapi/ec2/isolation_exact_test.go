@@ -30,9 +30,13 @@ func exactRequests(ids map[string][]string) map[string][]any {
 		"DeleteLaunchTemplateVersions": {
 			&ec2types.DeleteLaunchTemplateVersionsRequest{LaunchTemplateId: first("lt"), Versions: []string{"1"}},
 		},
-		"CreateRoute":                       {&ec2types.CreateRouteRequest{RouteTableId: first("rtb"), DestinationCidrBlock: block, NetworkInterfaceId: eni}, &ec2types.CreateRouteRequest{RouteTableId: first("rtb"), DestinationCidrBlock: block, GatewayId: first("igw")}},
-		"ReplaceRoute":                      {&ec2types.ReplaceRouteRequest{RouteTableId: first("rtb"), DestinationCidrBlock: block, GatewayId: first("igw")}},
-		"DeleteRoute":                       {&ec2types.DeleteRouteRequest{RouteTableId: first("rtb"), DestinationCidrBlock: block}},
+		"CreateRoute":  {&ec2types.CreateRouteRequest{RouteTableId: first("rtb"), DestinationCidrBlock: block, NetworkInterfaceId: eni}, &ec2types.CreateRouteRequest{RouteTableId: first("rtb"), DestinationCidrBlock: block, GatewayId: first("igw")}},
+		"ReplaceRoute": {&ec2types.ReplaceRouteRequest{RouteTableId: first("rtb"), DestinationCidrBlock: block, GatewayId: first("igw")}},
+		"DeleteRoute":  {&ec2types.DeleteRouteRequest{RouteTableId: first("rtb"), DestinationCidrBlock: block}},
+		"CreateVpcEndpoint": {&ec2types.CreateVpcEndpointRequest{
+			VpcId: first("vpc"), VpcEndpointType: new("Interface"), ServiceName: new("com.amazonaws.us-east-1.appstream.api"), SubnetIds: []string{*first("subnet")},
+		}},
+		"ModifyVpcEndpoint":                 {&ec2types.ModifyVpcEndpointRequest{VpcEndpointId: first("vpce"), AddSecurityGroupIds: []string{*first("sg")}}},
 		"DescribeNetworkInterfaceAttribute": {&ec2types.DescribeNetworkInterfaceAttributeRequest{NetworkInterfaceId: eni, Attribute: new("description")}},
 		"ModifyNetworkInterfaceAttribute": {
 			&ec2types.ModifyNetworkInterfaceAttributeRequest{NetworkInterfaceId: eni, Description: &ec2types.AttributeValue{Value: new("x")}},

@@ -235,6 +235,9 @@ func TestAccountsAreApart(t *testing.T) {
 	must(r.RunInstances(ctx, &sdk.RunInstancesInput{ImageId: aws.String("ami-12345678"), MinCount: aws.Int32(1), MaxCount: aws.Int32(1), SubnetId: subnet}))(t)
 	must(r.CreateManagedPrefixList(ctx, &sdk.CreateManagedPrefixListInput{PrefixListName: aws.String("private"), AddressFamily: aws.String("IPv4"), MaxEntries: aws.Int32(5)}))(t)
 	must(r.AllocateAddress(ctx, &sdk.AllocateAddressInput{Domain: "vpc"}))(t)
+	must(r.CreateVpcEndpoint(ctx, &sdk.CreateVpcEndpointInput{
+		VpcId: vpc, VpcEndpointType: "Interface", ServiceName: aws.String("com.amazonaws.us-east-1.appstream.api"), SubnetIds: []string{*subnet},
+	}))(t)
 	must(r.CreateInternetGateway(ctx, &sdk.CreateInternetGatewayInput{}))(t)
 	must(r.CreateLaunchTemplate(ctx, &sdk.CreateLaunchTemplateInput{LaunchTemplateName: aws.String("private"), LaunchTemplateData: &sdktypes.RequestLaunchTemplateData{SecurityGroupIds: []string{*group}}}))(t)
 
@@ -250,7 +253,7 @@ func TestAccountsAreApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	before, ids := holdings(t, r.control.Read(), r.key.Account)
-	for _, prefix := range []string{"vpc", "subnet", "sg", "sgr", "eni", "eni-attach", "i", "pl", "lt", "eipalloc", "igw"} {
+	for _, prefix := range []string{"vpc", "subnet", "sg", "sgr", "eni", "eni-attach", "i", "pl", "lt", "eipalloc", "igw", "vpce"} {
 		if len(ids[prefix]) == 0 {
 			t.Fatalf("there is no %s to be tried: %v", prefix, ids)
 		}
