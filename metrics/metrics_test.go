@@ -56,6 +56,7 @@ func TestScrape(t *testing.T) {
 	m := metrics.New(sources())
 	m.Called("ec2", "DescribeVpcs", "ok", 700*time.Microsecond)
 	m.Called("ec2", "", "InvalidAction", time.Millisecond)
+	m.HostRefused("TokenUsed")
 	_, got := scrape(t, m)
 	for _, line := range []string{
 		`hedgeward_store_revision 12`,
@@ -66,6 +67,7 @@ func TestScrape(t *testing.T) {
 		`hedgeward_interfaces{state="closed"} 1`,
 		`hedgeward_instance_conntrack_allowance_available{instance="i-1"} 7`,
 		`hedgeward_interface_conntrack_allowance_exceeded_total{interface="eni-1"} 5`,
+		`hedgeward_hosts_refused_total{code="TokenUsed"} 1`,
 		`hedgeward_interface_flows{interface="eni-1"} 2`,
 		`hedgeward_interface_packets_total{direction="ingress",interface="eni-1",reason="no_rule",verdict="reject"} 7`,
 		`hedgeward_interface_packets_total{direction="egress",interface="eni-1",reason="tracked",verdict="accept"} 1.099511627776e+12`,

@@ -84,7 +84,7 @@ func TestRandomMeetsEveryReason(t *testing.T) {
 		}
 	}
 	never := []flow.Reason{ // they take another kind of history
-		flow.ReasonUnset, flow.ReasonAllowance, flow.ReasonNoPolicy, flow.ReasonLinkLocalRate, flow.ReasonNoPublicAddress,
+		flow.ReasonUnset, flow.ReasonAllowance, flow.ReasonNoPolicy, flow.ReasonLinkLocalRate, flow.ReasonNoPublicAddress, flow.ReasonTooBig,
 	}
 	for r := range flow.NumReasons {
 		t.Logf("%-16s %d", r, met[r])

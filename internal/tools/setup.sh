@@ -13,6 +13,7 @@ protoc           protobuf-compiler generates the messages between hosts and serv
 gcc              gcc         the race detector is linked with it
 ip               iproute2    tests look at links, routes and namespaces from outside
 nft              nftables    the benchmarks compare with it, and a test runs them in short
+curl             curl        instances of whole-system tests ask for streams and metadata with it
 iptables         iptables    likewise
 ipset            ipset       likewise
 aws              awscli      the unmodified client that whole-system tests drive
