@@ -4,6 +4,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 
@@ -236,10 +237,7 @@ func (s *Service) ReleaseInterface(ctx context.Context, host, id string) error {
 // longer enforced; the interface becomes available, or is deleted if it was made
 // with the claim. It is ignored if nobody waits for it.
 func (s *Service) ReportReleased(ctx context.Context, host, id string) error {
-	if s.Read().Interfaces.Get(id) == nil {
-		return nil
-	}
-	return s.onInterface(ctx, id, func(tx *model.Tx, was *secgroup.Interface) error {
+	err := s.onInterface(ctx, id, func(tx *model.Tx, was *secgroup.Interface) error {
 		if c := was.Claimed(); c == nil || c.Host != host || !c.Releasing {
 			return nil
 		}
@@ -252,6 +250,10 @@ func (s *Service) ReportReleased(ctx context.Context, host, id string) error {
 		tx.Interfaces.Put(&i)
 		return nil
 	})
+	if no := new(secgroup.Error); errors.As(err, &no) && no.Code == "InvalidNetworkInterfaceID.NotFound" {
+		return nil // it went with its claim: the host says so twice when it is asked meanwhile
+	}
+	return err
 }
 
 // onInterface runs edit on the interface of an id, whose account nobody asked for.

@@ -217,20 +217,28 @@ var errAlone = errors.New("no server is connected")
 
 // Report tells the server what became of an instance; detail says why.
 func (c *Client) Report(ctx context.Context, instance string, observed secgroup.InstanceState, detail string) error {
+	m := &pb.Report{Instance: instance, Observed: string(observed), Detail: detail[:min(len(detail), maxDetail)]}
+	if _, err := call[pb.Report, pb.Reported](ctx, c, reportPath, m); err != nil {
+		return fmt.Errorf("report %s: %w", instance, err)
+	}
+	return nil
+}
+
+// call asks the server that is connected.
+func call[In, Out any](ctx context.Context, c *Client, path string, in *In) (*Out, error) {
 	c.mu.Lock()
 	server := c.server
 	c.mu.Unlock()
 	if server == "" {
-		return fmt.Errorf("report %s: %w", instance, errAlone)
+		return nil, errAlone
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Silent+c.cfg.Answer)
 	defer cancel()
-	m := &pb.Report{Instance: instance, Observed: string(observed), Detail: detail[:min(len(detail), maxDetail)]}
-	_, err := connect.NewClient[pb.Report, pb.Reported](c.client(), "https://"+server+reportPath, c.options()...).CallUnary(ctx, connect.NewRequest(m))
+	out, err := connect.NewClient[In, Out](c.client(), "https://"+server+path, c.options()...).CallUnary(ctx, connect.NewRequest(in))
 	if err != nil {
-		return fmt.Errorf("report %s: %w", instance, err)
+		return nil, err
 	}
-	return nil
+	return out.Msg, nil
 }
 
 func (c *Client) client() *http.Client { return &http.Client{Transport: c.http} }

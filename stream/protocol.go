@@ -18,6 +18,9 @@ const (
 	service    = "/hedgeward.stream.v1.Host/"
 	followPath = service + "Follow"
 	reportPath = service + "Report"
+
+	claimPath   = service + "Claim"
+	releasePath = service + "Release"
 )
 
 const (

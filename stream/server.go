@@ -33,6 +33,7 @@ type ServerConfig struct {
 	// Report takes what a host sees of an instance. It returns ErrForeign if the
 	// instance is not the host's.
 	Report func(ctx context.Context, host, instance string, observed secgroup.InstanceState, detail string) error
+	Claims Claims // nil: hosts can claim no interfaces
 	Epoch  string // names the store: revisions compare within one only
 	Log    *slog.Logger
 
@@ -87,6 +88,10 @@ func NewServer(cfg ServerConfig) *Server {
 	}
 	s.mux.Handle(followPath, connect.NewBidiStreamHandler(followPath, s.follow, options...))
 	s.mux.Handle(reportPath, connect.NewUnaryHandler(reportPath, s.report, options...))
+	if cfg.Claims != nil {
+		s.mux.Handle(claimPath, connect.NewUnaryHandler(claimPath, s.claim, options...))
+		s.mux.Handle(releasePath, connect.NewUnaryHandler(releasePath, s.release, options...))
+	}
 	return s
 }
 

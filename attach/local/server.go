@@ -307,7 +307,7 @@ func (s *Server) detach(ctx context.Context, eni string) error {
 }
 
 func notClaimed(eni string) error {
-	return &attach.Error{Code: attach.NotClaimed, Message: fmt.Sprintf("this host has not claimed %s; see: hedgeward attached", eni)}
+	return &attach.Error{Code: attach.NotClaimed, Message: fmt.Sprintf("this host has not claimed %s; ask it what it has claimed", eni)}
 }
 
 func shown(c agent.ClaimStatus) attach.Interface {

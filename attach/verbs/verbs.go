@@ -88,7 +88,7 @@ func Detach(client func() *attach.Client) *cobra.Command {
 					return err
 				}
 				if i == nil {
-					return fmt.Errorf("no interface is attached to %s; see: hedgeward attached", device)
+					return fmt.Errorf("no interface is attached to %s on this host", device)
 				}
 				eni = i.ENI
 			}

@@ -2,9 +2,9 @@
 
 // Command hedgeward-agent is what runs on a host of an installation with servers
 // elsewhere: it becomes a host (join), makes the instances that are placed on it and
-// enforces their interfaces (run), says how it is doing (status), and takes all of it
-// away (down). Each command is one
-// file; what they share is the state folder (state.go) and the socket in it
+// enforces their interfaces (run), has interfaces enforced at devices that somebody
+// else made (attach, detach, list), says how it is doing (status), and takes all of it
+// away (down). Each of these is one file; what they share is the state folder (state.go) and the socket in it
 // (socket.go).
 //
 // It wires other packages together and knows no rule of theirs. It links neither
@@ -45,6 +45,7 @@ func root() *cobra.Command {
 	var st state
 	cmd.PersistentFlags().StringVar(&st.dir, "state", defaultState, "folder that holds everything to be kept")
 	cmd.CompletionOptions.HiddenDefaultCmd = true
+	cmd.AddCommand(attachCommands(&st)...)
 	cmd.AddCommand(joinCommand(&st), runCommand(&st), statusCommand(&st), downCommand(&st))
 	return cmd
 }

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hedgeward/hedgeward/agent"
+	"github.com/hedgeward/hedgeward/attach/local"
 	"github.com/hedgeward/hedgeward/datapath"
 	"github.com/hedgeward/hedgeward/instance"
 	"github.com/hedgeward/hedgeward/internal/clock"
@@ -67,6 +68,7 @@ type host struct {
 	agent    *agent.Agent
 	client   *stream.Client
 	socket   net.Listener
+	attach   net.Listener
 }
 
 func run(ctx context.Context, st *state, o runOptions) (err error) {
@@ -122,14 +124,20 @@ func assemble(st *state, o runOptions, log *slog.Logger) (h *host, err error) {
 		Driver:   instance.Own{Netns: instance.NewNetns(instance.Config{StateDir: st.dir, Log: log})},
 		Report:   h.client.Report,
 		Log:      log,
+		Devices:  instance.Devices{},
 		Uplink:   instance.Uplink{Unplugged: true},
 		Overlay:  instance.Overlay{Address: h.identity.Underlay(), Port: int(o.port)},
 	})
 	if err != nil {
 		return nil, err
 	}
-	h.socket, err = st.listen()
-	return h, err
+	if h.socket, err = listen(st.socket()); err != nil {
+		return nil, err
+	}
+	if h.attach, err = listen(st.attachSocket()); err != nil {
+		return nil, errors.Join(err, h.socket.Close())
+	}
+	return h, nil
 }
 
 // servers returns where servers are, as the client wants them.
@@ -149,6 +157,9 @@ func (h *host) serve(ctx context.Context) error {
 	group.Go(func() error { return h.datapath.Run(ctx) })
 	group.Go(func() error { return h.identity.Run(ctx) })
 	group.Go(func() error { return serveSocket(ctx, h.socket, h) })
+	attached := local.NewServer(claims{h.client}, h.agent, h.log)
+	group.Go(func() error { return attached.Run(ctx) })
+	group.Go(func() error { return h.serveAttach(ctx, attached) })
 	group.Go(func() error {
 		if _, err := h.client.Load(h.agent); err != nil {
 			return err

@@ -31,17 +31,17 @@ type status struct {
 	Strays  datapath.Strays            `json:"strays"`
 }
 
-// listen opens the agent's socket, for root alone because the state folder is. The
+// listen opens a socket of the agent, for root alone because the state folder is. The
 // caller holds the state's lock, so a socket that is there already is a leftover.
-func (s *state) listen() (net.Listener, error) {
-	if err := os.Remove(s.socket()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+func listen(path string) (net.Listener, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("open the agent's socket: %w", err)
 	}
-	l, err := net.Listen("unix", s.socket())
+	l, err := net.Listen("unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("open the agent's socket: %w", err)
 	}
-	if err := os.Chmod(s.socket(), 0o600); err != nil {
+	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the agent's socket: %w", err), l.Close())
 	}
 	return l, nil
@@ -63,10 +63,16 @@ func serveSocket(ctx context.Context, l net.Listener, h *host) error {
 		}
 		json.NewEncoder(w).Encode(status{h.identity.Host(), version, h.client.Status(), h.agent.Status(), kernel, strays})
 	})
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
+	return serveHTTP(ctx, "agent's socket", l, &http.Server{Handler: mux})
+}
+
+// serveHTTP serves a socket until ctx ends, and returns its cause.
+func serveHTTP(ctx context.Context, what string, l net.Listener, srv *http.Server) error {
+	srv.ReadHeaderTimeout = 5 * time.Second
+	srv.BaseContext = func(net.Listener) context.Context { return ctx }
 	defer context.AfterFunc(ctx, func() { srv.Close() })()
 	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("the agent's socket: %w", err)
+		return fmt.Errorf("the %s: %w", what, err)
 	}
 	return context.Cause(ctx)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/hedgeward/hedgeward/attach/verbs"
 	"github.com/hedgeward/hedgeward/control"
 	"github.com/hedgeward/hedgeward/flow"
+	"github.com/hedgeward/hedgeward/stream"
 )
 
 func (s *state) attachSocket() string { return filepath.Join(s.dir, "attach.sock") }
@@ -49,44 +50,49 @@ func (s *state) listenAttach() (net.Listener, error) {
 
 // attachTasks serve the socket while the installation runs.
 func (h *localHost) attachTasks(in *installation) []task {
-	s := local.NewServer(ownClaims{in.control}, h.agent, in.log)
+	s := local.NewServer(ownClaims{claims{in.control}}, h.agent, in.log)
 	return []task{s.Run, func(ctx context.Context) error {
 		return serveHTTP(ctx, "attach socket", h.attach, &http.Server{Handler: s.Handler()})
 	}}
 }
 
-// ownClaims are the claims of the host that the server runs on itself.
-type ownClaims struct{ control *control.Service }
+// claims are what hosts have claimed.
+type claims struct{ control *control.Service }
 
-func device(d local.Device) control.ClaimedDevice {
-	return control.ClaimedDevice{Name: d.Name, MAC: d.MAC, Own: d.Own}
-}
-
-// Claim implements local.Claims.
-func (c ownClaims) Claim(ctx context.Context, eni string, d local.Device) error {
-	return c.control.ClaimInterface(ctx, host, eni, device(d))
-}
-
-// ClaimNew implements local.Claims. The first IPv4 address is the primary one.
-func (c ownClaims) ClaimNew(ctx context.Context, n local.New, d local.Device) (string, error) {
-	spec := control.InterfaceSpec{Subnet: n.Subnet, Groups: n.Groups, Description: n.Description}
-	var of [flow.NumFamilies][]netip.Addr
-	for _, a := range n.Addresses {
+// Claim implements stream.Claims. The first IPv4 address of an interface that is made
+// is the primary one.
+func (c claims) Claim(ctx context.Context, host string, of stream.Claim) (string, error) {
+	if err := c.control.Fresh(ctx); err != nil {
+		return "", err
+	}
+	d := control.ClaimedDevice{Name: of.Device, MAC: of.MAC, Own: of.Own}
+	if of.Interface != "" {
+		return of.Interface, c.control.ClaimInterface(ctx, host, of.Interface, d)
+	}
+	spec := control.InterfaceSpec{Subnet: of.Made.Subnet, Groups: of.Made.Groups, Description: of.Made.Description}
+	var family [flow.NumFamilies][]netip.Addr
+	for _, a := range of.Made.Addresses {
 		f := flow.IPv4
 		if a.Is6() {
 			f = flow.IPv6
 		}
-		of[f] = append(of[f], a)
+		family[f] = append(family[f], a)
 	}
-	if len(of[flow.IPv4]) > 0 {
-		spec.Primary, spec.Secondary = of[flow.IPv4][0], of[flow.IPv4][1:]
+	if len(family[flow.IPv4]) > 0 {
+		spec.Primary, spec.Secondary = family[flow.IPv4][0], family[flow.IPv4][1:]
 	}
-	spec.IPv6 = of[flow.IPv6]
-	return c.control.ClaimNewInterface(ctx, host, spec, device(d))
+	spec.IPv6 = family[flow.IPv6]
+	return c.control.ClaimNewInterface(ctx, host, spec, d)
 }
 
-// Release implements local.Claims.
-func (c ownClaims) Release(ctx context.Context, eni string) (pending bool, err error) {
+// Release implements stream.Claims.
+func (c claims) Release(ctx context.Context, host, eni string, done bool) (pending bool, err error) {
+	if err := c.control.Fresh(ctx); err != nil {
+		return false, err
+	}
+	if done {
+		return false, c.control.ReportReleased(ctx, host, eni)
+	}
 	if err := c.control.ReleaseInterface(ctx, host, eni); err != nil {
 		return false, err
 	}
@@ -94,7 +100,27 @@ func (c ownClaims) Release(ctx context.Context, eni string) (pending bool, err e
 	return i != nil && i.Claimed() != nil, nil
 }
 
+// ownClaims are those of the host that the server runs on itself.
+type ownClaims struct{ claims }
+
+// Claim implements local.Claims.
+func (c ownClaims) Claim(ctx context.Context, eni string, d local.Device) error {
+	_, err := c.claims.Claim(ctx, host, stream.Claim{Interface: eni, Device: d.Name, MAC: d.MAC, Own: d.Own})
+	return err
+}
+
+// ClaimNew implements local.Claims.
+func (c ownClaims) ClaimNew(ctx context.Context, n local.New, d local.Device) (string, error) {
+	return c.claims.Claim(ctx, host, stream.Claim{Device: d.Name, MAC: d.MAC, Own: d.Own, Made: stream.Made(n)})
+}
+
+// Release implements local.Claims.
+func (c ownClaims) Release(ctx context.Context, eni string) (pending bool, err error) {
+	return c.claims.Release(ctx, host, eni, false)
+}
+
 // ReportReleased implements local.Claims.
 func (c ownClaims) ReportReleased(ctx context.Context, eni string) error {
-	return c.control.ReportReleased(ctx, host, eni)
+	_, err := c.claims.Release(ctx, host, eni, true)
+	return err
 }

@@ -89,7 +89,8 @@ func (h *remoteHosts) attend(ctx context.Context, in *installation) error {
 			}
 			return err
 		},
-		Epoch: epoch, Replica: replica, Version: version, Log: in.log, Refused: refused,
+		Claims: claims{in.control},
+		Epoch:  epoch, Replica: replica, Version: version, Log: in.log, Refused: refused,
 	})
 	h.view = enforced.New(fmt.Sprintf("%s-%d-%s", replica, os.Getpid(), rand.Text()[:8]), in.store, h.stream, in.log)
 	in.view = h.view
