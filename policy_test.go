@@ -37,6 +37,8 @@ var rooms = map[string]room{
 
 	"access": {rank: 15, own: []string{}, why: "pure judge of policy documents; knows neither store nor operations"},
 
+	"domain": {rank: 5, own: []string{}, why: "runs inside instances, which join directories: it knows the network alone"},
+
 	"join": {rank: 20, own: []string{"internal/clock", "secgroup"}, why: "who may be a host: certificates, tokens, TLS; both sides of the protocol, so the agent links it and it links no store"},
 
 	"policy": {rank: 20, own: []string{"flow", "secgroup"}, why: "pure compiler: neither etcd nor eBPF, so that the oracle can be asked about it alone"},
