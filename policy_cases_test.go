@@ -11,7 +11,6 @@ import (
 // untried lists the cases of docs/spec/appstream.md section 12 that no test
 // plays, with the reason.
 var untried = map[string]string{
-	"D15": "instances join no domain: DomainJoinInfo is kept to be shown",
 	"E06": "there are no NAT gateways",
 }
 

@@ -141,6 +141,9 @@ func (s *Service) changeBuilder(tx *model.Tx, b *secgroup.Builder, c *BuilderCha
 		}
 		b.Image, b.Platform = image.Name, image.Platform
 	}
+	if err := checkDirectory(tx.Snapshot, b.Scope, c.Directory); err != nil {
+		return err
+	}
 	if err := checkVPC(tx.Snapshot, b.Scope, b.VPC); err != nil {
 		return err
 	}
@@ -245,7 +248,7 @@ func (s *Service) settleBuilder(tx *model.Tx, was *secgroup.Builder) {
 	case secgroup.BuilderPending:
 		switch {
 		case in == nil:
-			_, err := s.provision(tx, secgroup.Streaming{Owner: b.Scope, Kind: b.Kind, Name: b.Name}, b.VPC, b.Internet, b.InstanceType, b.Image)
+			_, err := s.provision(tx, secgroup.Streaming{Owner: b.Scope, Kind: b.Kind, Name: b.Name, Directory: b.Options.Domain()}, b.VPC, b.Internet, b.InstanceType, b.Image)
 			if err != nil {
 				b.State, b.Errors = secgroup.BuilderFailed, streamingErrors(nil, s.now(), err)
 				if b.Kind == secgroup.AppBlockBuilderKind { // has no such state

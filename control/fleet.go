@@ -136,6 +136,9 @@ func (s *Service) change(tx *model.Tx, f *secgroup.Fleet, c *FleetChange) error 
 		}
 		f.Image, f.Platform = image.Name, image.Platform
 	}
+	if err := checkDirectory(tx.Snapshot, f.Scope, c.Directory); err != nil {
+		return err
+	}
 	if err := checkVPC(tx.Snapshot, f.Scope, f.VPC); err != nil {
 		return err
 	}
@@ -167,6 +170,8 @@ func (c *FleetChange) combines(f *secgroup.Fleet) error {
 		return combination("An attribute cannot be set and deleted in one request.")
 	case elastic && deletes(vpcConfiguration):
 		return combination("VpcConfig is required for an elastic fleet and cannot be deleted.")
+	case elastic && c.Directory != nil:
+		return combination("DomainJoinInfo is not for elastic fleets.")
 	case elastic && (c.Capacity || c.ImageName != nil || c.ImageARN != nil):
 		return combination("ComputeCapacity and images are not for elastic fleets.")
 	case !elastic && (c.MaxSessions != nil || c.USBFilters != nil || c.Script != nil):

@@ -72,7 +72,7 @@ func concernsFleets(refs map[model.Ref]struct{}) bool {
 // what they shall be.
 func (s *Service) settleAll(ctx context.Context) error {
 	snap := s.Read()
-	failed := []error{s.placeHomeless(ctx)}
+	failed := []error{s.placeHomeless(ctx), s.giveUpJoins(ctx)}
 	for f := range snap.Fleets.All() {
 		if s.fleetSettled(snap, f) {
 			continue
@@ -201,7 +201,7 @@ func (s *Service) fill(tx *model.Tx, f *secgroup.Fleet, live []*secgroup.Instanc
 		return
 	}
 	for n := len(live); n < f.Desired && !s.now().Before(f.NotBefore); n++ {
-		in, err := s.provision(tx, secgroup.Streaming{Owner: f.Scope, Kind: secgroup.FleetKind, Name: f.Name}, f.VPC, f.Internet, f.InstanceType, f.Image)
+		in, err := s.provision(tx, secgroup.Streaming{Owner: f.Scope, Kind: secgroup.FleetKind, Name: f.Name, Directory: f.Options.Domain()}, f.VPC, f.Internet, f.InstanceType, f.Image)
 		if err != nil {
 			short = append(short, err)
 			break // the next one would fail alike
@@ -285,6 +285,8 @@ func (s *Service) reportStreaming(ctx context.Context, seen *secgroup.Instance, 
 		in := *was
 		gone := observed == secgroup.Terminated
 		switch {
+		case in.State == secgroup.Pending && observed == secgroup.Running && joining(&in):
+			return nil // until it says itself what became of that
 		case in.State == secgroup.Pending && observed == secgroup.Running:
 			in.State = secgroup.Running
 			s.activate(tx, in.ID)

@@ -36,6 +36,8 @@ const (
 	interfacesUsedUp  = "NETWORK_INTERFACE_LIMIT_EXCEEDED"
 	instanceUnmade    = "FLEET_INSTANCE_PROVISIONING_FAILURE"
 	internalStreaming = "INTERNAL_SERVICE_ERROR"
+	noSuchDomain      = "DOMAIN_JOIN_ERROR_NO_SUCH_DOMAIN"
+	joinUnheard       = "DOMAIN_JOIN_INTERNAL_SERVICE_ERROR"
 )
 
 func noFleet(scope secgroup.Scope, name string) error {

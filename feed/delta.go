@@ -40,6 +40,7 @@ type Instance struct {
 	// Addr for none. Gateway connects users to such streams.
 	Streams netip.Addr
 	Gateway bool
+	Joins   string // the domain that it joins when it starts, "" for none
 	// Endpoint is the id of the VPC endpoint that the instance answers for, "" for
 	// none, and Service what that leads to, on the address Answers.
 	Endpoint string

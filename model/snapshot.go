@@ -335,6 +335,7 @@ type Snapshot struct {
 	Builders          Table[secgroup.Builder]
 	Stacks            Table[secgroup.Stack]
 	StreamingSessions Table[secgroup.StreamingSession]
+	DirectoryConfigs  Table[secgroup.DirectoryConfig]
 
 	VPCEndpoints Table[secgroup.VPCEndpoint]
 
@@ -375,6 +376,7 @@ func newSnapshot() *Snapshot {
 		Builders:          newTable(&builderSchema),
 		Stacks:            newTable(&stackSchema),
 		StreamingSessions: newTable(&streamingSessionSchema),
+		DirectoryConfigs:  newTable(&directoryConfigSchema),
 
 		VPCEndpoints: newTable(&vpcEndpointSchema),
 
@@ -392,7 +394,7 @@ func (s *Snapshot) tables() []anyTable {
 		&s.Accounts, &s.AccountRegions, &s.AccessKeys, &s.Users, &s.Roles, &s.Policies, &s.VPCs, &s.Subnets, &s.Peerings, &s.RouteTables, &s.InternetGateways, &s.ElasticIPs, &s.GroupAssociations, &s.Groups,
 		&s.Interfaces, &s.Instances, &s.PrefixLists, &s.PrefixListVersions, &s.Tokens,
 		&s.LaunchTemplates, &s.LaunchTemplateVersions, &s.Quotas,
-		&s.Fleets, &s.Builders, &s.Stacks, &s.StreamingSessions, &s.VPCEndpoints,
+		&s.Fleets, &s.Builders, &s.Stacks, &s.StreamingSessions, &s.DirectoryConfigs, &s.VPCEndpoints,
 		&s.Hosts, &s.JoinTokens, &s.Authorities,
 	}
 }

@@ -10,6 +10,7 @@ const (
 	Builders          Kind = "builder"
 	Stacks            Kind = "stack"
 	StreamingSessions Kind = "streaming-session"
+	DirectoryConfigs  Kind = "directory-config"
 )
 
 // The indexes of these tables, besides ByScope, which all of them have, and
@@ -19,7 +20,8 @@ const (
 	ByStreaming = "streaming" // Instances: StreamingValue of what they run for
 )
 
-// StreamingName returns the id of an account's fleet or stack in its table.
+// StreamingName returns the id of an account's fleet, stack or directory config in
+// its table.
 func StreamingName(s secgroup.Scope, name string) string { return ScopeID(s) + "." + name }
 
 // BuilderID returns the id of a builder in Builders.
@@ -55,6 +57,12 @@ var (
 				}
 				return []string{StreamingName(s.Scope, s.Fleet)}
 			}},
+		},
+	}
+	directoryConfigSchema = schema[secgroup.DirectoryConfig]{
+		kind: DirectoryConfigs, id: func(d *secgroup.DirectoryConfig) string { return StreamingName(d.Scope, d.Name) },
+		indexes: []index[secgroup.DirectoryConfig]{
+			{ByScope, func(d *secgroup.DirectoryConfig) []string { return []string{ScopeValue(d.Scope)} }},
 		},
 	}
 	streamingSessionSchema = schema[secgroup.StreamingSession]{

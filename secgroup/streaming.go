@@ -35,6 +35,10 @@ type Streaming struct {
 	Name     string        `json:"name"`               // of the fleet or builder
 	Used     bool          `json:"used,omitempty"`     // had a session: goes when the last one has ended
 	Draining bool          `json:"draining,omitempty"` // gets no further session
+	// Directory is the domain that the instance joins whenever it starts, "" for
+	// none, and Joined the number of the start at which it did last.
+	Directory string `json:"directory,omitempty"`
+	Joined    int    `json:"joined,omitempty"`
 }
 
 // VPCConfig is where the customer interfaces of a fleet or builder are.
@@ -95,8 +99,8 @@ type Fleet struct {
 	Created   time.Time        `json:"created"`
 }
 
-// FleetOptions are the settings of a fleet that no packet depends on. They are
-// kept to be shown; nil and "" were never set.
+// FleetOptions are the settings of a fleet that no packet depends on, but for the
+// directory. They are kept to be shown; nil and "" were never set.
 type FleetOptions struct {
 	DisplayName  *string    `json:"displayName,omitempty"`
 	Description  *string    `json:"description,omitempty"`
@@ -110,10 +114,31 @@ type FleetOptions struct {
 	ScriptKey    string     `json:"scriptKey,omitempty"`
 }
 
+// Domain returns the name of the domain that instances shall join, "" for none.
+func (o *FleetOptions) Domain() string {
+	if o.Directory == nil {
+		return ""
+	}
+	return o.Directory.Name
+}
+
 // Directory is the domain that instances shall join.
 type Directory struct {
-	Name string `json:"name"`
+	Name string `json:"name"` // of a DirectoryConfig
 	Unit string `json:"unit,omitempty"`
+}
+
+// DirectoryConfig is a domain that the instances of an account's fleets and image
+// builders can join.
+type DirectoryConfig struct {
+	Scope
+	Name      string    `json:"name"`             // of the domain, in the DNS
+	Units     []string  `json:"units"`            // distinguished names
+	Joiner    string    `json:"joiner,omitempty"` // name of the service account
+	Sealed    []byte    `json:"sealed,omitempty"` // password of Joiner; only control opens it
+	Authority string    `json:"authority,omitempty"`
+	Status    string    `json:"status,omitempty"` // of logon by certificates of Authority; "" was never set
+	Created   time.Time `json:"created"`
 }
 
 // BuilderState is the state of an image builder or app block builder

@@ -181,6 +181,7 @@ func getInstance(d *feed.Delta, m *pb.Instance) error {
 		ID: id, State: secgroup.InstanceState(r.name(m.GetState())), Interfaces: r.listed(m.GetInterfaces()), UserData: m.GetUserData(),
 		FirstBoot: m.GetFirstBoot(), Reboots: r.upTo(m.GetReboots(), maxInt), Streams: r.some(m.GetStreams()), Gateway: m.GetGateway(),
 		Endpoint: r.maybe(m.GetEndpoint()), Service: secgroup.EndpointService(r.maybe(m.GetService())), Answers: r.some(m.GetAnswers()),
+		Joins: r.maybe(m.GetJoins()),
 	}
 	return r.err
 }

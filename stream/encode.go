@@ -100,7 +100,7 @@ func putInstance(d *pb.Delta, _ *namer, id string, i *feed.Instance) proto.Messa
 	if i != nil {
 		out.State, out.Interfaces, out.UserData = string(i.State), i.Interfaces, i.UserData
 		out.FirstBoot, out.Reboots, out.Streams, out.Gateway = i.FirstBoot, uint32(i.Reboots), i.Streams.AsSlice(), i.Gateway
-		out.Endpoint, out.Service, out.Answers = i.Endpoint, string(i.Service), i.Answers.AsSlice()
+		out.Endpoint, out.Service, out.Answers, out.Joins = i.Endpoint, string(i.Service), i.Answers.AsSlice(), i.Joins
 	}
 	d.Instances = append(d.Instances, out)
 	return out

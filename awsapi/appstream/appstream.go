@@ -30,12 +30,12 @@ func New(c *control.Service) *awsapi.Service {
 		secgroup.Errorf("ConcurrentModificationException", "Another change of the same resource is in progress. Try again."),
 		"CreateFleet", "UpdateFleet", "StartFleet", "StopFleet", "DeleteFleet", "CreateImageBuilder", "StartImageBuilder", "StopImageBuilder",
 		"DeleteImageBuilder", "CreateAppBlockBuilder", "UpdateAppBlockBuilder", "StartAppBlockBuilder", "StopAppBlockBuilder",
-		"DeleteAppBlockBuilder", "CreateStack", "UpdateStack", "DeleteStack", "AssociateFleet", "DisassociateFleet", "DrainSessionInstance")
+		"DeleteAppBlockBuilder", "CreateStack", "UpdateStack", "DeleteStack", "AssociateFleet", "DisassociateFleet", "DrainSessionInstance", "UpdateDirectoryConfig")
 }
 
 // operations returns everything that the installation offers.
 func (s *Service) operations() []awsapi.Operation {
-	return slices.Concat(s.fleetOperations(), s.builderOperations(), s.stackOperations(), s.sessionOperations(), s.catalogueOperations())
+	return slices.Concat(s.fleetOperations(), s.builderOperations(), s.stackOperations(), s.sessionOperations(), s.directoryOperations(), s.catalogueOperations())
 }
 
 // others are the operations of AppStream 2.0 that are about other things than
@@ -43,15 +43,15 @@ func (s *Service) operations() []awsapi.Operation {
 var others = []string{
 	"AssociateAppBlockBuilderAppBlock", "AssociateApplicationFleet", "AssociateApplicationToEntitlement",
 	"AssociateSoftwareToImageBuilder", "BatchAssociateUserStack", "BatchDisassociateUserStack", "CopyImage", "CreateAppBlock",
-	"CreateAppBlockBuilderStreamingURL", "CreateApplication", "CreateDirectoryConfig", "CreateEntitlement", "CreateExportImageTask",
+	"CreateAppBlockBuilderStreamingURL", "CreateApplication", "CreateEntitlement", "CreateExportImageTask",
 	"CreateImportedImage", "CreateThemeForStack", "CreateUpdatedImage", "CreateUsageReportSubscription", "CreateUser", "DeleteAppBlock",
-	"DeleteApplication", "DeleteDirectoryConfig", "DeleteEntitlement", "DeleteImage", "DeleteImagePermissions", "DeleteThemeForStack",
+	"DeleteApplication", "DeleteEntitlement", "DeleteImage", "DeleteImagePermissions", "DeleteThemeForStack",
 	"DeleteUsageReportSubscription", "DeleteUser", "DescribeAppBlockBuilderAppBlockAssociations", "DescribeAppBlocks",
-	"DescribeAppLicenseUsage", "DescribeApplicationFleetAssociations", "DescribeApplications", "DescribeDirectoryConfigs",
+	"DescribeAppLicenseUsage", "DescribeApplicationFleetAssociations", "DescribeApplications",
 	"DescribeEntitlements", "DescribeImagePermissions", "DescribeSoftwareAssociations", "DescribeThemeForStack",
 	"DescribeUsageReportSubscriptions", "DescribeUserStackAssociations", "DescribeUsers", "DisableUser",
 	"DisassociateAppBlockBuilderAppBlock", "DisassociateApplicationFleet", "DisassociateApplicationFromEntitlement",
 	"DisassociateSoftwareFromImageBuilder", "EnableUser", "GetExportImageTask", "ListEntitledApplications", "ListExportImageTasks",
-	"StartSoftwareDeploymentToImageBuilder", "UpdateApplication", "UpdateDirectoryConfig", "UpdateEntitlement", "UpdateImagePermissions",
+	"StartSoftwareDeploymentToImageBuilder", "UpdateApplication", "UpdateEntitlement", "UpdateImagePermissions",
 	"UpdateThemeForStack",
 }

@@ -38,7 +38,7 @@ var named = map[string]string{
 // the model's lists of errors (docs/spec/appstream.md section 2.3).
 var forActiveAccounts = []string{
 	"CreateFleet", "UpdateFleet", "StartFleet", "CreateImageBuilder", "StartImageBuilder", "CreateAppBlockBuilder", "UpdateAppBlockBuilder",
-	"StartAppBlockBuilder", "CreateStack", "UpdateStack", "AssociateFleet", "TagResource",
+	"StartAppBlockBuilder", "CreateStack", "UpdateStack", "AssociateFleet", "TagResource", "CreateDirectoryConfig",
 }
 
 // Authorize implements awsapi.Authorizer.

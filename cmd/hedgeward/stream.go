@@ -31,12 +31,19 @@ func streamCommand(st *state) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return runGateway(cmd.Context(), st, network) },
 	}
 	gateway.Flags().StringVar(&network, "network", "", "network namespace in which users come")
-	cmd.AddCommand(gateway, &cobra.Command{
+	var joins directoryJoin
+	serve := &cobra.Command{
 		Use: "serve ADDRESS", Short: "Send numbered frames to whoever connects", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if joins.Domain != "" {
+				go joins.tell(cmd.Context(), st)
+			}
 			return serveFrames(cmd.Context(), net.JoinHostPort(args[0], streamPort))
 		},
-	}, &cobra.Command{
+	}
+	serve.Flags().StringVar(&joins.Domain, "join", "", "domain to join first")
+	serve.Flags().StringVar(&joins.Instance, "instance", "", "id of the instance that joins")
+	cmd.AddCommand(gateway, serve, &cobra.Command{
 		Use: "endpoint ID ADDRESS", Short: "Connect the users of a VPC endpoint to streams", Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error { return runEndpoint(cmd.Context(), st, args[0], args[1]) },
 	})
@@ -64,6 +71,8 @@ func streamingPrograms(st *state) (func(*feed.Instance) []string, error) {
 		switch {
 		case i.Gateway:
 			return []string{self, "--state", dir, "stream", "gateway", "--network", ownNetwork()}
+		case i.Streams.IsValid() && i.Joins != "":
+			return []string{self, "--state", dir, "stream", "serve", i.Streams.String(), "--instance=" + i.ID, "--join=" + i.Joins}
 		case i.Streams.IsValid():
 			return []string{self, "stream", "serve", i.Streams.String()}
 		case i.Service == secgroup.StreamingEndpoint:

@@ -38,6 +38,14 @@ func serveStreams(mux *http.ServeMux, ctl func() *control.Service, answer func(h
 		}
 		answer(w, stream, err)
 	})
+	mux.HandleFunc("POST /streams/joined", func(w http.ResponseWriter, r *http.Request) {
+		var outcome joinOutcome
+		if err := json.NewDecoder(r.Body).Decode(&outcome); err != nil {
+			answer(w, nil, err)
+			return
+		}
+		answer(w, struct{}{}, ctl().ReportJoin(r.Context(), outcome.Instance, outcome.Trouble))
+	})
 	mux.HandleFunc("POST /streams/report", func(w http.ResponseWriter, r *http.Request) {
 		var now streamReport
 		if err := json.NewDecoder(r.Body).Decode(&now); err != nil {

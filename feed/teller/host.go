@@ -261,7 +261,7 @@ func (h *Host) instance(snap *model.Snapshot, id string) *feed.Instance {
 		out.Interfaces = append(out.Interfaces, ifc.ID)
 	}
 	if what := row.Streaming; what != nil {
-		out.Gateway = what.Kind == secgroup.GatewayKind
+		out.Gateway, out.Joins = what.Kind == secgroup.GatewayKind, what.Directory
 		if e := snap.VPCEndpoints.Get(what.Name); e != nil && what.Kind == secgroup.EndpointKind {
 			out.Endpoint, out.Service = e.ID, e.Service
 		}

@@ -760,6 +760,7 @@ type Instance struct {
 	Endpoint      string                 `protobuf:"bytes,10,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
 	Service       string                 `protobuf:"bytes,11,opt,name=service,proto3" json:"service,omitempty"`
 	Answers       []byte                 `protobuf:"bytes,12,opt,name=answers,proto3" json:"answers,omitempty"`
+	Joins         string                 `protobuf:"bytes,13,opt,name=joins,proto3" json:"joins,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -876,6 +877,13 @@ func (x *Instance) GetAnswers() []byte {
 		return x.Answers
 	}
 	return nil
+}
+
+func (x *Instance) GetJoins() string {
+	if x != nil {
+		return x.Joins
+	}
+	return ""
 }
 
 type Interface struct {
@@ -2199,7 +2207,7 @@ const file_stream_proto_rawDesc = "" +
 	"\x05Whole\x12-\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x19.hedgeward.stream.v1.KindR\x04kind\x12\x12\n" +
 	"\x04bits\x18\x02 \x01(\rR\x04bits\x12\x18\n" +
-	"\abuckets\x18\x03 \x03(\rR\abuckets\"\xbe\x02\n" +
+	"\abuckets\x18\x03 \x03(\rR\abuckets\"\xd4\x02\n" +
 	"\bInstance\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04gone\x18\x02 \x01(\bR\x04gone\x12\x14\n" +
@@ -2216,7 +2224,8 @@ const file_stream_proto_rawDesc = "" +
 	"\bendpoint\x18\n" +
 	" \x01(\tR\bendpoint\x12\x18\n" +
 	"\aservice\x18\v \x01(\tR\aservice\x12\x18\n" +
-	"\aanswers\x18\f \x01(\fR\aanswers\"\x8e\x05\n" +
+	"\aanswers\x18\f \x01(\fR\aanswers\x12\x14\n" +
+	"\x05joins\x18\r \x01(\tR\x05joins\"\x8e\x05\n" +
 	"\tInterface\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04gone\x18\x02 \x01(\bR\x04gone\x12\x10\n" +
