@@ -223,6 +223,7 @@ type replica struct {
 	wire    *wire
 	refused sync.Map // reason -> *atomic.Int64
 	reports chan string
+	serving sync.WaitGroup // requests: they log, and a test that is over takes no more
 }
 
 func (r *replica) refusals(reason string) int64 {
@@ -261,7 +262,11 @@ func newReplica(t *testing.T, w *world, edit ...func(*ServerConfig)) *replica {
 		f(&cfg)
 	}
 	r.Server = NewServer(cfg)
-	r.web = httptest.NewUnstartedServer(r.Server)
+	r.web = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		r.serving.Add(1)
+		defer r.serving.Done()
+		r.ServeHTTP(w, q)
+	}))
 	r.wire = &wire{Listener: r.web.Listener}
 	r.web.Listener = r.wire
 	r.web.EnableHTTP2 = true
@@ -276,6 +281,7 @@ func newReplica(t *testing.T, w *world, edit ...func(*ServerConfig)) *replica {
 func (r *replica) stop() {
 	r.web.CloseClientConnections()
 	r.web.Close()
+	r.serving.Wait()
 }
 
 // wire counts the bytes that a server writes, and can freeze.
