@@ -23,6 +23,9 @@ const settleFor = 2 * time.Second
 // instances join.
 const watchers = 100
 
+// changedPort is what rules come and go for.
+const changedPort = 20000
+
 // measure fills the installation and measures it, in the order of the table.
 func measure(ctx context.Context, o options, s *server, f *fleet, t *table) error {
 	idle, err := s.resident()
@@ -41,12 +44,15 @@ func measure(ctx context.Context, o options, s *server, f *fleet, t *table) erro
 	t.row("instances that run", "%d, %.1f kB of the server each; resident %.0f MB", o.instances, (full-idle)/float64(o.instances)/1e3, full/1e6)
 
 	everywhere, err := w.changes(ctx, o.changes, f.hosts, f, func(n int) error {
-		return w.authorize(ctx, w.app, int32(20000+n))
+		if n%2 == 0 {
+			return w.authorize(ctx, w.app, changedPort)
+		}
+		return w.revoke(ctx, w.app, changedPort)
 	})
 	if err != nil {
 		return err
 	}
-	everywhere.print(t, fmt.Sprintf("a rule of a group on all %d hosts", len(f.hosts)))
+	everywhere.print(t, fmt.Sprintf("a rule more or less of a group on all %d hosts", len(f.hosts)))
 	near := f.hosts[:0:0]
 	for _, h := range f.hosts {
 		if h.watches() {
@@ -125,6 +131,13 @@ func (w *world) run(ctx context.Context, count int, groups ...string) error {
 
 func (w *world) authorize(ctx context.Context, group string, port int32) error {
 	_, err := w.api.AuthorizeSecurityGroupIngress(ctx, &ec2.AuthorizeSecurityGroupIngressInput{
+		GroupId: &group, IpProtocol: aws.String("tcp"), FromPort: &port, ToPort: &port, CidrIp: aws.String("192.0.2.0/24"),
+	})
+	return err
+}
+
+func (w *world) revoke(ctx context.Context, group string, port int32) error {
+	_, err := w.api.RevokeSecurityGroupIngress(ctx, &ec2.RevokeSecurityGroupIngressInput{
 		GroupId: &group, IpProtocol: aws.String("tcp"), FromPort: &port, ToPort: &port, CidrIp: aws.String("192.0.2.0/24"),
 	})
 	return err
