@@ -167,10 +167,7 @@ func NewService(model *wire.Model, protocol Protocol, ops ...Operation) *Service
 // Refuse has operations answer e that the service has and the model here does
 // not. It returns s.
 func (s *Service) Refuse(e *secgroup.Error, operations ...string) *Service {
-	s.foreign = make(map[string]*secgroup.Error, len(operations))
-	for _, name := range operations {
-		s.foreign[name] = e
-	}
+	s.foreign = each(operations, e)
 	return s
 }
 
@@ -178,21 +175,24 @@ func (s *Service) Refuse(e *secgroup.Error, operations ...string) *Service {
 // use up the calls that the caller has for that, and answer e if none is left. It
 // returns s.
 func (s *Service) Looking(e *secgroup.Error, operations ...string) *Service {
-	s.looking = make(map[string]*secgroup.Error, len(operations))
-	for _, name := range operations {
-		s.looking[name] = e
-	}
+	s.looking = each(operations, e)
 	return s
 }
 
 // Lost has operations answer e when their change lost to those of other servers
 // each time (control.ErrContended). It returns s.
 func (s *Service) Lost(e *secgroup.Error, operations ...string) *Service {
-	s.lost = make(map[string]*secgroup.Error, len(operations))
-	for _, name := range operations {
-		s.lost[name] = e
-	}
+	s.lost = each(operations, e)
 	return s
+}
+
+// each gives all operations the same error.
+func each(operations []string, e *secgroup.Error) map[string]*secgroup.Error {
+	out := make(map[string]*secgroup.Error, len(operations))
+	for _, name := range operations {
+		out[name] = e
+	}
+	return out
 }
 
 // worded returns what an operation answers to err.

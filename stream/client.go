@@ -3,6 +3,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -82,15 +83,10 @@ type Status struct {
 
 // NewClient returns a client that follows nobody yet.
 func NewClient(cfg ClientConfig) *Client {
-	set := func(d *time.Duration, to time.Duration) {
-		if *d == 0 {
-			*d = to
-		}
-	}
-	set(&cfg.Pause, 100*time.Millisecond)
-	set(&cfg.MaxPause, 10*time.Second)
-	set(&cfg.Silent, 10*time.Second)
-	set(&cfg.Answer, 5*time.Second)
+	cfg.Pause = cmp.Or(cfg.Pause, 100*time.Millisecond)
+	cfg.MaxPause = cmp.Or(cfg.MaxPause, 10*time.Second)
+	cfg.Silent = cmp.Or(cfg.Silent, 10*time.Second)
+	cfg.Answer = cmp.Or(cfg.Answer, 5*time.Second)
 	if cfg.Clock == nil {
 		cfg.Clock = clock.Real{}
 	}

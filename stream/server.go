@@ -3,6 +3,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -70,14 +71,9 @@ type Server struct {
 
 // NewServer returns a server that serves nobody yet.
 func NewServer(cfg ServerConfig) *Server {
-	set := func(d *time.Duration, to time.Duration) {
-		if *d == 0 {
-			*d = to
-		}
-	}
-	set(&cfg.Mark, 5*time.Second)
-	set(&cfg.Greet, 10*time.Second)
-	set(&cfg.Drain, 30*time.Second)
+	cfg.Mark = cmp.Or(cfg.Mark, 5*time.Second)
+	cfg.Greet = cmp.Or(cfg.Greet, 10*time.Second)
+	cfg.Drain = cmp.Or(cfg.Drain, 30*time.Second)
 	if cfg.Refused == nil {
 		cfg.Refused = func(string) {}
 	}
