@@ -30,8 +30,10 @@ const module = "github.com/hedgeward/hedgeward"
 const onlyTests = 900
 
 var rooms = map[string]room{
-	"flow":           {rank: 0, why: "the words of a verdict; everything speaks them"},
-	"internal/clock": {rank: 0, why: "time that tests can hold"},
+	"flow":               {rank: 0, why: "the words of a verdict; everything speaks them"},
+	"internal/statedir":  {rank: 1, own: []string{}, uses: []string{"golang.org/x/sys"}, why: "a process's folder: its lock, its pins"},
+	"internal/localhttp": {rank: 1, own: []string{}, why: "HTTP on one machine's sockets, both sides"},
+	"internal/clock":     {rank: 0, why: "time that tests can hold"},
 
 	"secgroup": {rank: 10, own: []string{"flow"}, why: "the nouns: pure values and their rules"},
 
@@ -60,7 +62,7 @@ var rooms = map[string]room{
 	"agent":           {rank: 50, own: []string{"datapath", "feed", "flow", "instance", "internal/clock", "policy", "secgroup"}, why: "brings one host into line with its feed; links neither store nor model"},
 
 	"services":     {rank: 45, own: []string{"control", "model", "secgroup"}, uses: []string{"golang.org/x/net", "golang.org/x/sync"}, why: "answers instances at the exempt addresses, by facts of a snapshot"},
-	"attach":       {rank: 5, own: []string{}, why: "what tools of a host say to it, and the client that says it: the plugins import no more"},
+	"attach":       {rank: 5, own: []string{"internal/localhttp"}, why: "what tools of a host say to it, and the client that says it: the plugins import no more"},
 	"attach/local": {rank: 55, own: []string{"agent", "attach", "instance", "secgroup"}, why: "answers package attach on the host that enforces"},
 	"attach/verbs": {rank: 55, own: []string{"attach"}, uses: []string{"github.com/spf13/cobra"}, why: "commands that several programs share"},
 
@@ -81,9 +83,9 @@ var rooms = map[string]room{
 	"awsapi/appstream": {rank: 65, why: "wire types to control and back"},
 	"awsapi":           {rank: 63, why: "the listener: signature, service, operation; services plug into it"},
 
-	"cmd/hedgeward-agent": {rank: 70, own: []string{"agent", "attach", "attach/local", "attach/verbs", "datapath", "feed", "flow", "instance", "internal/clock", "join", "policy", "secgroup", "stream"}, uses: []string{"github.com/spf13/cobra", "golang.org/x/sync", "golang.org/x/sys"}, why: "one host, with rights over its kernel: neither store nor API; packages.txt has all it links"},
+	"cmd/hedgeward-agent": {rank: 70, own: []string{"agent", "attach", "attach/local", "attach/verbs", "datapath", "feed", "flow", "instance", "internal/clock", "internal/localhttp", "internal/statedir", "join", "policy", "secgroup", "stream"}, uses: []string{"github.com/spf13/cobra", "golang.org/x/sync"}, why: "one host, with rights over its kernel: neither store nor API; packages.txt has all it links"},
 
-	"cmd/hedgeward": {rank: 70, uses: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/aws/aws-sdk-go-v2", "golang.org/x/sys", "golang.org/x/sync"}, why: "puts the parts together; demo drives the public API as a client"},
+	"cmd/hedgeward": {rank: 70, uses: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/aws/aws-sdk-go-v2", "golang.org/x/sync"}, why: "puts the parts together; demo drives the public API as a client"},
 
 	"internal/gen/apigen": {rank: 70, own: []string{}, why: "generator of the wire types; a program, imported by nobody"},
 	"internal/gen/opsgen": {rank: 70, own: []string{"awsapi", "awsapi/appstream", "awsapi/ec2", "awsapi/sts"}, why: "writes docs/operations.md; a program, imported by nobody"},
@@ -116,7 +118,7 @@ var bans = []struct {
 	except        []string
 }{
 	{"encoding/xml", "XML exists only at the API's edge", []string{"awsapi/"}},
-	{"net/http", "HTTP exists only at the API's edge and in its clients, and where instances ask for metadata", []string{"attach", "attach/local", "awsapi", "awsapi/", "cmd/hedgeward", "cmd/hedgeward-agent", "join", "metrics", "services", "stream", "test/bench"}},
+	{"net/http", "HTTP exists only at the API's edge and in its clients, and where instances ask for metadata", []string{"attach", "attach/local", "awsapi", "awsapi/", "cmd/hedgeward", "cmd/hedgeward-agent", "internal/localhttp", "join", "metrics", "services", "stream", "test/bench"}},
 	{"log", "logs go through a *slog.Logger that is passed in; a generator may say why it stopped", []string{"internal/gen/"}},
 	{"math/rand", "math/rand/v2 has no global seed to forget; identifiers use crypto/rand", nil},
 	{"unsafe", "layouts are encoded, not overlaid; only the kernel's side needs addresses", []string{"datapath", "datapath/", "instance", "stream/streampb"}},

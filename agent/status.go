@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/hedgeward/hedgeward/datapath"
 )
 
 // Status is what an agent was told and how far it got. Its form is part of what
@@ -25,6 +27,19 @@ type InterfaceStatus struct {
 	Addresses []string `json:"addresses"`
 	Groups    []string `json:"groups"`
 	Enforced  bool     `json:"enforced"` // programs on its device, judged by its groups' policy
+}
+
+// Word says in a word how an interface of the kernel stands to what is wanted of it:
+// closed, behind or enforced. i is the zero InterfaceStatus for one that is not wanted;
+// untold says that nobody knows what is wanted.
+func (i InterfaceStatus) Word(k datapath.InterfaceStatus, untold bool) string {
+	switch {
+	case k.Policy == 0:
+		return "closed"
+	case !untold && !i.Enforced:
+		return "behind"
+	}
+	return "enforced"
 }
 
 // Fault is one thing that could not be brought in line and is tried again.

@@ -13,14 +13,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/hedgeward/hedgeward/internal/localhttp"
 )
 
 // DefaultSocket is where the socket of an installation is that was not told
@@ -160,11 +159,8 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	if err != nil {
 		return err
 	}
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", socket)
-	}}}
-	resp, err := client.Do(req)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+	resp, err := localhttp.Do(socket, req)
+	if errors.Is(err, localhttp.ErrNobody) {
 		return fmt.Errorf("nobody enforces interfaces at %s; start hedgeward, or name its socket", socket)
 	}
 	if err != nil {

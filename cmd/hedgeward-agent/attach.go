@@ -12,6 +12,7 @@ import (
 	"github.com/hedgeward/hedgeward/attach"
 	"github.com/hedgeward/hedgeward/attach/local"
 	"github.com/hedgeward/hedgeward/attach/verbs"
+	"github.com/hedgeward/hedgeward/internal/localhttp"
 	"github.com/hedgeward/hedgeward/stream"
 )
 
@@ -25,7 +26,7 @@ func attachCommands(st *state) []*cobra.Command {
 
 // serveAttach answers tools of this host until ctx ends (docs/attach.md).
 func (h *host) serveAttach(ctx context.Context, s *local.Server) error {
-	return serveHTTP(ctx, "attach socket", h.attach, &http.Server{Handler: s.Handler()})
+	return localhttp.Serve(ctx, "attach socket", h.attach, &http.Server{Handler: s.Handler()})
 }
 
 // claims are this host's, which a server keeps. Without a server nothing is claimed or

@@ -8,16 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
-	"os"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/hedgeward/hedgeward/agent"
 	"github.com/hedgeward/hedgeward/datapath"
+	"github.com/hedgeward/hedgeward/internal/localhttp"
 	"github.com/hedgeward/hedgeward/stream"
 )
 
@@ -31,18 +28,11 @@ type status struct {
 	Strays  datapath.Strays            `json:"strays"`
 }
 
-// listen opens a socket of the agent, for root alone because the state folder is. The
-// caller holds the state's lock, so a socket that is there already is a leftover.
+// listen opens a socket of the agent, for root alone. The caller holds the state's lock.
 func listen(path string) (net.Listener, error) {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("open the agent's socket: %w", err)
-	}
-	l, err := net.Listen("unix", path)
+	l, err := localhttp.Listen(path)
 	if err != nil {
 		return nil, fmt.Errorf("open the agent's socket: %w", err)
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		return nil, errors.Join(fmt.Errorf("open the agent's socket: %w", err), l.Close())
 	}
 	return l, nil
 }
@@ -63,31 +53,17 @@ func serveSocket(ctx context.Context, l net.Listener, h *host) error {
 		}
 		json.NewEncoder(w).Encode(status{h.identity.Host(), version, h.client.Status(), h.agent.Status(), kernel, strays})
 	})
-	return serveHTTP(ctx, "agent's socket", l, &http.Server{Handler: mux})
-}
-
-// serveHTTP serves a socket until ctx ends, and returns its cause.
-func serveHTTP(ctx context.Context, what string, l net.Listener, srv *http.Server) error {
-	srv.ReadHeaderTimeout = 5 * time.Second
-	srv.BaseContext = func(net.Listener) context.Context { return ctx }
-	defer context.AfterFunc(ctx, func() { srv.Close() })()
-	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("the %s: %w", what, err)
-	}
-	return context.Cause(ctx)
+	return localhttp.Serve(ctx, "agent's socket", l, &http.Server{Handler: mux})
 }
 
 // ask sends a request to the agent of the state folder.
 func (s *state) ask(ctx context.Context, method, path string, into any) error {
-	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", s.socket())
-	}}}
 	req, err := http.NewRequestWithContext(ctx, method, "http://hedgeward-agent"+path, nil)
 	if err != nil {
 		return err
 	}
-	resp, err := client.Do(req)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+	resp, err := localhttp.Do(s.socket(), req)
+	if errors.Is(err, localhttp.ErrNobody) {
 		return fmt.Errorf("no agent runs on %s; what is in force stays. Start it with: hedgeward-agent run", s.dir)
 	}
 	if err != nil {

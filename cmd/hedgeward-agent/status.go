@@ -59,14 +59,7 @@ func (s *status) print(out io.Writer, now time.Time) error {
 		for _, k := range s.Kernel {
 			w := wanted[k.ID]
 			delete(wanted, k.ID)
-			state := "enforced"
-			switch {
-			case k.Policy == 0:
-				state = "closed"
-			case !w.Enforced:
-				state = "behind"
-			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\n", k.ID, w.Instance, strings.Join(w.Addresses, " "), k.Device, state, k.Flows)
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\n", k.ID, w.Instance, strings.Join(w.Addresses, " "), k.Device, w.Word(k, false), k.Flows)
 		}
 		if err := t.Flush(); err != nil {
 			return err

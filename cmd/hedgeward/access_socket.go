@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hedgeward/hedgeward/control"
+	"github.com/hedgeward/hedgeward/internal/localhttp"
 	"github.com/hedgeward/hedgeward/secgroup"
 )
 
@@ -153,7 +154,7 @@ func (in *installation) Control() *control.Service { return in.control }
 func (s *state) order(ctx context.Context, o accessOrder) (json.RawMessage, error) {
 	answer, err := s.call(ctx, http.MethodPost, "/access", o)
 	switch {
-	case errors.Is(err, errNotRunning):
+	case errors.Is(err, localhttp.ErrNobody):
 		return nil, fmt.Errorf("no server runs on %s, and only a server changes who has access; run: hedgeward up", s.dir)
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("%s is for root alone; run: sudo hedgeward access", s.socket())

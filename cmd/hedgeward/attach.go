@@ -4,13 +4,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -20,6 +17,7 @@ import (
 	"github.com/hedgeward/hedgeward/attach/verbs"
 	"github.com/hedgeward/hedgeward/control"
 	"github.com/hedgeward/hedgeward/flow"
+	"github.com/hedgeward/hedgeward/internal/localhttp"
 	"github.com/hedgeward/hedgeward/stream"
 )
 
@@ -35,15 +33,9 @@ func attachCommands(st *state) []*cobra.Command {
 // at their devices. It is root's, as the control socket is; whoever may write to it
 // decides which packets this host lets through.
 func (s *state) listenAttach() (net.Listener, error) {
-	if err := os.Remove(s.attachSocket()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("open the attach socket: %w", err)
-	}
-	l, err := net.Listen("unix", s.attachSocket())
+	l, err := localhttp.Listen(s.attachSocket())
 	if err != nil {
 		return nil, fmt.Errorf("open the attach socket: %w", err)
-	}
-	if err := os.Chmod(s.attachSocket(), 0o600); err != nil {
-		return nil, errors.Join(fmt.Errorf("open the attach socket: %w", err), l.Close())
 	}
 	return l, nil
 }
@@ -52,7 +44,7 @@ func (s *state) listenAttach() (net.Listener, error) {
 func (h *localHost) attachTasks(in *installation) []task {
 	s := local.NewServer(ownClaims{claims{in.control}}, h.agent, in.log)
 	return []task{s.Run, func(ctx context.Context) error {
-		return serveHTTP(ctx, "attach socket", h.attach, &http.Server{Handler: s.Handler()})
+		return localhttp.Serve(ctx, "attach socket", h.attach, &http.Server{Handler: s.Handler()})
 	}}
 }
 

@@ -14,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/spf13/cobra"
+
+	"github.com/hedgeward/hedgeward/internal/localhttp"
 )
 
 func demoCommand(st *state) *cobra.Command {
@@ -75,7 +77,7 @@ func runShow(ctx context.Context, st *state, play func(*show, context.Context) e
 func (s *show) settle(ctx context.Context) error {
 	var revision int64
 	err := s.st.ask(ctx, "POST", "/wait", &revision)
-	if errors.Is(err, errNotRunning) {
+	if errors.Is(err, localhttp.ErrNobody) {
 		return fmt.Errorf("no server runs on %s; run `hedgeward up` in another shell first", s.st.dir)
 	}
 	return err

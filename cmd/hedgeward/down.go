@@ -12,6 +12,7 @@ import (
 
 	"github.com/hedgeward/hedgeward/datapath"
 	"github.com/hedgeward/hedgeward/instance"
+	"github.com/hedgeward/hedgeward/internal/statedir"
 )
 
 func downCommand(st *state) *cobra.Command {
@@ -36,7 +37,7 @@ func downCommand(st *state) *cobra.Command {
 
 func down(ctx context.Context, st *state, purge bool) error {
 	release, err := st.lock()
-	if errors.Is(err, errHeld) {
+	if errors.Is(err, statedir.ErrHeld) {
 		return fmt.Errorf("%w; stop that process first (Ctrl-C)", err)
 	}
 	if err != nil {

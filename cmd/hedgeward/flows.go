@@ -19,6 +19,7 @@ import (
 
 	"github.com/hedgeward/hedgeward/datapath"
 	"github.com/hedgeward/hedgeward/flow"
+	"github.com/hedgeward/hedgeward/internal/localhttp"
 )
 
 // protocols that people know by name; others are numbers.
@@ -147,7 +148,7 @@ func flowsCutCommand(st *state) *cobra.Command {
 			}
 			var n int
 			err := st.ask(cmd.Context(), "POST", "/flows/cut?"+f.query(), &n)
-			if errors.Is(err, errNotRunning) {
+			if errors.Is(err, localhttp.ErrNobody) {
 				return fmt.Errorf("no server runs on %s, and only it may change what is in force; run: hedgeward up", st.dir)
 			}
 			if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hedgeward/hedgeward/internal/localhttp"
 	"github.com/hedgeward/hedgeward/join"
 )
 
@@ -69,7 +70,7 @@ func (h *hostCLI) command(use, short string, args int, show func(io.Writer, []by
 			}
 			answer, err := h.st.call(cmd.Context(), "POST", "/hosts", h.order)
 			switch {
-			case errors.Is(err, errNotRunning):
+			case errors.Is(err, localhttp.ErrNobody):
 				return fmt.Errorf("no server runs on %s; run this where one does, or give its --state", h.st.dir)
 			case err != nil:
 				return err
@@ -92,7 +93,7 @@ func (h *hostCLI) listCommand() *cobra.Command {
 			var hosts []shownHost
 			err := h.st.ask(cmd.Context(), "GET", "/hosts", &hosts)
 			switch {
-			case errors.Is(err, errNotRunning):
+			case errors.Is(err, localhttp.ErrNobody):
 				return fmt.Errorf("no server runs on %s; run this where one does, or give its --state", h.st.dir)
 			case err != nil:
 				return err
@@ -164,27 +165,27 @@ func (h *hostCLI) printText(w io.Writer, answer []byte) error {
 }
 
 func (h *hostCLI) printTokens(w io.Writer, answer []byte) error {
-	var tokens []shownToken
-	if err := json.Unmarshal(answer, &tokens); err != nil {
-		return err
-	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "TOKEN\tHOST\tREJOIN\tCREATED\tEXPIRES")
-	for _, k := range tokens {
-		fmt.Fprintf(t, "%s\t%s\t%v\t%s\t%s\n", k.ID, orDash(k.Name), k.Rejoin, day(k.Created), day(k.Expires))
-	}
-	return t.Flush()
+	return printTable(w, answer, "TOKEN\tHOST\tREJOIN\tCREATED\tEXPIRES", func(k shownToken) string {
+		return fmt.Sprintf("%s\t%s\t%v\t%s\t%s", k.ID, orDash(k.Name), k.Rejoin, day(k.Created), day(k.Expires))
+	})
 }
 
 func (h *hostCLI) printAuthorities(w io.Writer, answer []byte) error {
-	var all []shownAuthority
+	return printTable(w, answer, "AUTHORITY\tCREATED\tHOSTS", func(a shownAuthority) string {
+		return fmt.Sprintf("%s\t%s\t%d", a.ID, day(a.Created), a.Hosts)
+	})
+}
+
+// printTable prints an answer that is a list, a line each.
+func printTable[T any](w io.Writer, answer []byte, title string, line func(T) string) error {
+	var all []T
 	if err := json.Unmarshal(answer, &all); err != nil {
 		return err
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "AUTHORITY\tCREATED\tHOSTS")
-	for _, a := range all {
-		fmt.Fprintf(t, "%s\t%s\t%d\n", a.ID, day(a.Created), a.Hosts)
+	fmt.Fprintln(t, title)
+	for _, v := range all {
+		fmt.Fprintln(t, line(v))
 	}
 	return t.Flush()
 }

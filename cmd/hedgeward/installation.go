@@ -17,6 +17,7 @@ import (
 	"github.com/hedgeward/hedgeward/access"
 	"github.com/hedgeward/hedgeward/control"
 	"github.com/hedgeward/hedgeward/enforced"
+	"github.com/hedgeward/hedgeward/internal/localhttp"
 	"github.com/hedgeward/hedgeward/metrics"
 	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/secgroup"
@@ -183,12 +184,12 @@ func (in *installation) tasks(counted *metrics.Metrics) []task {
 		tasks = append(tasks, func(ctx context.Context) error {
 			mux := http.NewServeMux()
 			mux.Handle("GET /metrics", counted.Handler())
-			return serveHTTP(ctx, "metrics", in.scrapes, &http.Server{Handler: mux, WriteTimeout: time.Minute})
+			return localhttp.Serve(ctx, "metrics", in.scrapes, &http.Server{Handler: mux, WriteTimeout: time.Minute})
 		})
 	}
 	if in.health.l != nil {
 		tasks = append(tasks, func(ctx context.Context) error {
-			return serveHTTP(ctx, "health", in.health.l, &http.Server{Handler: in.health.handler(), WriteTimeout: time.Minute})
+			return localhttp.Serve(ctx, "health", in.health.l, &http.Server{Handler: in.health.handler(), WriteTimeout: time.Minute})
 		})
 	}
 	if in.remote != nil {
@@ -198,23 +199,6 @@ func (in *installation) tasks(counted *metrics.Metrics) []task {
 		tasks = append(tasks, in.host.tasks(in)...)
 	}
 	return tasks
-}
-
-// serveHTTP answers requests at l, with TLS if the server has a TLSConfig, until
-// ctx ends.
-func serveHTTP(ctx context.Context, what string, l net.Listener, srv *http.Server) error {
-	if srv.ReadHeaderTimeout == 0 {
-		srv.ReadHeaderTimeout = 5 * time.Second
-	}
-	defer context.AfterFunc(ctx, func() { srv.Close() })()
-	serve := srv.Serve
-	if srv.TLSConfig != nil {
-		serve = func(l net.Listener) error { return srv.ServeTLS(l, "", "") }
-	}
-	if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	return context.Cause(ctx)
 }
 
 // electedTasks runs what one server of an installation does for all, while this

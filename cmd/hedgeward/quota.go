@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hedgeward/hedgeward/control"
+	"github.com/hedgeward/hedgeward/internal/localhttp"
 	"github.com/hedgeward/hedgeward/secgroup"
 )
 
@@ -112,7 +113,7 @@ func (at quotaTarget) ask(ctx context.Context, st *state, method, path, name, va
 	query := url.Values{"account": {at.account}, "region": {at.region}, "name": {name}, "value": {value}}
 	in := new(scopedQuotas)
 	err := st.ask(ctx, method, path+"?"+query.Encode(), in)
-	if errors.Is(err, errNotRunning) {
+	if errors.Is(err, localhttp.ErrNobody) {
 		return nil, fmt.Errorf("no server runs on %s, which keeps the quotas; run: hedgeward up", st.dir)
 	}
 	return in, err

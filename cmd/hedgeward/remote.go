@@ -16,6 +16,7 @@ import (
 	"github.com/hedgeward/hedgeward/control"
 	"github.com/hedgeward/hedgeward/enforced"
 	"github.com/hedgeward/hedgeward/feed/teller"
+	"github.com/hedgeward/hedgeward/internal/localhttp"
 	"github.com/hedgeward/hedgeward/join"
 	"github.com/hedgeward/hedgeward/metrics"
 	"github.com/hedgeward/hedgeward/secgroup"
@@ -107,7 +108,7 @@ func (h *remoteHosts) tasks(counted *metrics.Metrics) []task {
 		tasks = append(tasks, func(ctx context.Context) error {
 			srv := h.join.HTTP(h.stream)
 			srv.HTTP2 = stream.Alive(hostSilent, hostAnswer)
-			return serveHTTP(ctx, "agents", h.listener, srv)
+			return localhttp.Serve(ctx, "agents", h.listener, srv)
 		})
 	}
 	return tasks

@@ -9,35 +9,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
-	"os"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/hedgeward/hedgeward/control"
 	"github.com/hedgeward/hedgeward/datapath"
+	"github.com/hedgeward/hedgeward/internal/localhttp"
 	"github.com/hedgeward/hedgeward/join"
 )
 
-// errNotRunning reports that no process serves the state folder.
-var errNotRunning = errors.New("not running")
-
-// listenSocket opens the control socket: operators' commands, for root alone
-// because the state folder is. The caller holds the state's lock, so a socket
-// that is there already is a leftover.
+// listenSocket opens the control socket: operators' commands, for root alone. The
+// caller holds the state's lock.
 func (s *state) listenSocket() (net.Listener, error) {
-	if err := os.Remove(s.socket()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("open the control socket: %w", err)
-	}
-	l, err := net.Listen("unix", s.socket())
+	l, err := localhttp.Listen(s.socket())
 	if err != nil {
 		return nil, fmt.Errorf("open the control socket: %w", err)
-	}
-	if err := os.Chmod(s.socket(), 0o600); err != nil { // who can write to it decides who has access
-		return nil, errors.Join(fmt.Errorf("open the control socket: %w", err), l.Close())
 	}
 	return l, nil
 }
@@ -85,13 +72,7 @@ func serveSocket(ctx context.Context, l net.Listener, op operator, fresh task) e
 		}
 		mux.ServeHTTP(w, r)
 	}
-	srv := &http.Server{Handler: http.HandlerFunc(upToDate), ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
-	stop := context.AfterFunc(ctx, func() { srv.Close() })
-	defer stop()
-	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("control socket: %w", err)
-	}
-	return context.Cause(ctx)
+	return localhttp.Serve(ctx, "control socket", l, &http.Server{Handler: http.HandlerFunc(upToDate)})
 }
 
 // refusal is what the server said instead of doing what it was asked.
@@ -100,7 +81,7 @@ type refusal string
 func (r refusal) Error() string { return string(r) }
 
 // ask sends one operator's command to the process that serves the state folder
-// and decodes its answer. It returns errNotRunning if there is none.
+// and decodes its answer. It returns localhttp.ErrNobody if there is none.
 func (s *state) ask(ctx context.Context, method, path string, into any) error {
 	answer, err := s.call(ctx, method, path, nil)
 	if refused := refusal(""); errors.As(err, &refused) {
@@ -113,7 +94,7 @@ func (s *state) ask(ctx context.Context, method, path string, into any) error {
 }
 
 // call sends a value, nil for none, to the process that serves the state folder
-// and returns its answer, as JSON. It returns errNotRunning if there is none, and
+// and returns its answer, as JSON. It returns localhttp.ErrNobody if there is none, and
 // a refusal if that process does not do it.
 func (s *state) call(ctx context.Context, method, path string, value any) ([]byte, error) {
 	var body io.Reader
@@ -144,14 +125,11 @@ func (s *state) call(ctx context.Context, method, path string, value any) ([]byt
 }
 
 // send sends a request to the process that serves the state folder. It returns
-// errNotRunning if there is none. The caller closes the answer's body.
+// localhttp.ErrNobody if there is none. The caller closes the answer's body.
 func (s *state) send(req *http.Request) (*http.Response, error) {
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", s.socket())
-	}}}
-	resp, err := client.Do(req)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
-		return nil, errNotRunning
+	resp, err := localhttp.Do(s.socket(), req)
+	if errors.Is(err, localhttp.ErrNobody) {
+		return nil, err
 	}
 	if err != nil {
 		return nil, fmt.Errorf("ask the server of %s: %w", s.dir, err)

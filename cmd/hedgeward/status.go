@@ -18,6 +18,7 @@ import (
 	"github.com/hedgeward/hedgeward/agent"
 	"github.com/hedgeward/hedgeward/datapath"
 	"github.com/hedgeward/hedgeward/flow"
+	"github.com/hedgeward/hedgeward/internal/localhttp"
 )
 
 // report is what status prints: what the kernel judges by, and, if a process
@@ -58,7 +59,7 @@ func statusCommand(st *state) *cobra.Command {
 func newReport(ctx context.Context, st *state) (*report, error) {
 	r := &report{Running: true}
 	err := st.ask(ctx, "GET", "/status", &r.Wanted)
-	if errors.Is(err, errNotRunning) {
+	if errors.Is(err, localhttp.ErrNobody) {
 		r.Running, err = false, nil
 	}
 	if err != nil {
@@ -103,16 +104,9 @@ func (r *report) print(out io.Writer) error {
 	for _, k := range r.Kernel {
 		w := wanted[k.ID]
 		delete(wanted, k.ID)
-		state := "enforced"
-		switch {
-		case k.Policy == 0:
-			state = "closed"
-		case r.Running && !w.Enforced:
-			state = "behind"
-		}
 		passed, dropped, mostly := tally(k)
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", k.ID, orDash(w.Instance), orDash(strings.Join(w.Addresses, " ")),
-			k.Device, state, k.Flows, passed, dropped, mostly)
+			k.Device, w.Word(k, !r.Running), k.Flows, passed, dropped, mostly)
 	}
 	if err := t.Flush(); err != nil {
 		return err

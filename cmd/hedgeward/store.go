@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hedgeward/hedgeward/internal/localhttp"
 	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/store"
 )
@@ -74,11 +75,11 @@ func backupTo(ctx context.Context, st *state, c *cluster, path string) (err erro
 	if err != nil {
 		return err
 	}
-	err = errNotRunning
+	err = localhttp.ErrNobody
 	if !c.external() {
 		err = st.backup(ctx, f)
 	}
-	if errors.Is(err, errNotRunning) {
+	if errors.Is(err, localhttp.ErrNobody) {
 		err = c.use(ctx, st, func(s *store.Store) error { _, err := model.Backup(ctx, s, f); return err })
 	}
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/hedgeward/hedgeward/control"
 	"github.com/hedgeward/hedgeward/instance"
+	"github.com/hedgeward/hedgeward/internal/localhttp"
 )
 
 // runEndpoint is the streaming gateway behind the interface of a VPC endpoint: its
@@ -40,7 +41,7 @@ func runEndpoint(ctx context.Context, st *state, id, address string) error {
 		}
 		mux := http.NewServeMux()
 		mux.HandleFunc(pattern, handler)
-		group.Go(func() error { return serveUsers(ctx, mux, l) })
+		group.Go(func() error { return localhttp.Serve(ctx, "the stream", l, &http.Server{Handler: mux}) })
 		return nil
 	}
 	err = serve(control.EndpointPort, "GET /authenticate", g.admit)

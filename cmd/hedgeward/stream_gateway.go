@@ -17,6 +17,7 @@ import (
 
 	"github.com/hedgeward/hedgeward/control"
 	"github.com/hedgeward/hedgeward/instance"
+	"github.com/hedgeward/hedgeward/internal/localhttp"
 )
 
 const (
@@ -50,7 +51,7 @@ func runGateway(ctx context.Context, st *state, network string) error {
 	go g.report(ctx)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /authenticate", g.stream)
-	return serveUsers(ctx, mux, l)
+	return localhttp.Serve(ctx, "the users' door", l, &http.Server{Handler: mux})
 }
 
 func newGateway(st *state, door control.Door) *gateway {
@@ -58,14 +59,6 @@ func newGateway(st *state, door control.Door) *gateway {
 		st: st, log: slog.New(slog.NewTextHandler(os.Stderr, nil)), door: door,
 		connected: map[string]map[*context.CancelFunc]struct{}{}, moved: make(chan struct{}, 1),
 	}
-}
-
-// serveUsers serves until ctx ends.
-func serveUsers(ctx context.Context, handler http.Handler, l net.Listener) error {
-	srv := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
-	stop := context.AfterFunc(ctx, func() { srv.Close() })
-	defer stop()
-	return srv.Serve(l)
 }
 
 // listenForUsers opens the gateway's door in the users' network: at the address
@@ -120,7 +113,7 @@ func (g *gateway) stream(w http.ResponseWriter, r *http.Request) {
 // refuseUser answers a user who is not let in.
 func refuseUser(w http.ResponseWriter, err error) {
 	status := http.StatusForbidden
-	if errors.Is(err, errNotRunning) {
+	if errors.Is(err, localhttp.ErrNobody) {
 		status = http.StatusServiceUnavailable
 	}
 	http.Error(w, err.Error(), status)

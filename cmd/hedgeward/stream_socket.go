@@ -58,7 +58,7 @@ func serveStreams(mux *http.ServeMux, ctl func() *control.Service, answer func(h
 }
 
 // tell posts a value to the process that serves the state folder. It returns
-// errNotRunning if there is none.
+// localhttp.ErrNobody if there is none.
 func (s *state) tell(ctx context.Context, path string, value, into any) error {
 	answer, err := s.call(ctx, http.MethodPost, path, value)
 	if err != nil {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/hedgeward/hedgeward/internal/localhttp"
 )
 
 func waitCommand(st *state) *cobra.Command {
@@ -27,7 +29,7 @@ func waitCommand(st *state) *cobra.Command {
 			q := url.Values{"revision": {strconv.FormatInt(w.revision, 10)}, "resource": {w.resource}, "timeout": {timeout.String()}}
 			var revision int64
 			err := st.ask(cmd.Context(), "POST", "/wait?"+q.Encode(), &revision)
-			if errors.Is(err, errNotRunning) {
+			if errors.Is(err, localhttp.ErrNobody) {
 				return fmt.Errorf("no server runs on %s, so nothing new comes into force; run: hedgeward up", st.dir)
 			}
 			if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hedgeward/hedgeward/internal/localhttp"
 	"github.com/hedgeward/hedgeward/why"
 )
 
@@ -32,7 +33,7 @@ func whyCommand(st *state) *cobra.Command {
 			values := url.Values{"eni": {q.Interface}, "from": {q.From}, "to": {q.To}, "proto": {q.Protocol}, "port": {q.Port}}
 			a := new(why.Answer)
 			err := st.ask(cmd.Context(), "GET", "/why?"+values.Encode(), a)
-			if errors.Is(err, errNotRunning) {
+			if errors.Is(err, localhttp.ErrNobody) {
 				return fmt.Errorf("no server runs on %s, which knows the rules; run: hedgeward up", st.dir)
 			}
 			if err != nil {

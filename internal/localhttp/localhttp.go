@@ -2,7 +2,7 @@
 
 // Package localhttp is HTTP on one machine: a Unix socket whose access is its
 // owner's, a server that ends with its context, and a client that knows when nobody
-// serves.
+// serves. It knows nothing of what is asked and answered.
 package localhttp
 
 import (

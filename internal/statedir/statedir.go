@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package statedir is the folder that one process works on: who holds it, and which
-// BPF folder belongs to it.
+// BPF folder belongs to it. It knows nothing of what else is in there.
 package statedir
 
 import (
