@@ -131,12 +131,6 @@ func (i *installation) apiRows(ctx context.Context) (rows []row, err error) {
 		return nil, err
 	}
 	rows = append(rows, bare.row(floor, "an HTTP request that does nothing", "", 0))
-	sync := fsync(filepath.Join(i.Dir, "sync"))
-	disk, err := call(ctx, i, 1, stateless, func(_ struct{}, n int) error { return sync(n) })
-	if err != nil {
-		return nil, err
-	}
-	rows = append(rows, disk.row(floor, "4 KiB to the disk, with fdatasync", "", 0))
 
 	l := new(stock)
 	type size struct{ groups, rules int }
@@ -159,7 +153,7 @@ func (i *installation) apiRows(ctx context.Context) (rows []row, err error) {
 			}
 			rows = append(rows, more...)
 		}
-		more, err := i.writeRows(ctx, l, section, disk.p50)
+		more, err := i.writeRows(ctx, l, section)
 		if err != nil {
 			return nil, fmt.Errorf("%d groups: %w", s.groups, err)
 		}
@@ -254,8 +248,15 @@ func (i *installation) pages(ctx context.Context) (requests [][]byte, err error)
 }
 
 // writeRows measures changes with the lean client. They are signed beforehand:
-// each is another one.
-func (i *installation) writeRows(ctx context.Context, l *stock, section string, disk float64) (rows []row, err error) {
+// each is another one. What a write to the disk takes is measured anew: it
+// depends on what the disk did before.
+func (i *installation) writeRows(ctx context.Context, l *stock, section string) (rows []row, err error) {
+	sync := fsync(filepath.Join(i.Dir, "sync"))
+	disk, err := call(ctx, i, 1, stateless, func(_ struct{}, n int) error { return sync(n) })
+	if err != nil {
+		return nil, err
+	}
+	rows = append(rows, disk.row(section, "4 KiB to the disk, with fdatasync", "", 0))
 	var serial int
 	for _, c := range []struct {
 		name, action string
@@ -285,7 +286,7 @@ func (i *installation) writeRows(ctx context.Context, l *stock, section string, 
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", c.name, err)
 			}
-			rows = append(rows, got.row(section, c.name+by(clients), "fdatasync", disk))
+			rows = append(rows, got.row(section, c.name+by(clients), "fdatasync", disk.p50))
 		}
 	}
 	return rows, nil
