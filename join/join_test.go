@@ -81,14 +81,7 @@ func TestHostIsOutAtOnce(t *testing.T) {
 			r := newRig(t)
 			id := r.host("rack-1")
 			other := r.host("rack-2")
-			client := http.Client{Transport: &http.Transport{DialTLSContext: id.DialTLS, ForceAttemptHTTP2: true}}
-			defer client.CloseIdleConnections()
-			resp, err := client.Get(r.url + "/hold")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer resp.Body.Close()
-			lines := bufio.NewScanner(resp.Body)
+			client, lines := r.hold(id)
 			if !lines.Scan() || lines.Text() != "rack-1" {
 				t.Fatalf("the stream begins with %q", lines.Text())
 			}
@@ -120,6 +113,19 @@ func TestHostIsOutAtOnce(t *testing.T) {
 	}
 }
 
+// hold opens a stream as a host, which lasts until the test ends.
+func (r *rig) hold(id *join.Identity) (*http.Client, *bufio.Scanner) {
+	r.t.Helper()
+	client := &http.Client{Transport: &http.Transport{DialTLSContext: id.DialTLS, ForceAttemptHTTP2: true}}
+	r.t.Cleanup(client.CloseIdleConnections)
+	resp, err := client.Get(r.url + "/hold")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { resp.Body.Close() })
+	return client, bufio.NewScanner(resp.Body)
+}
+
 // TestEnabledHostIsTakenAgain: disabling loses nothing.
 func TestEnabledHostIsTakenAgain(t *testing.T) {
 	r := newRig(t)
@@ -138,14 +144,7 @@ func TestEnabledHostIsTakenAgain(t *testing.T) {
 func TestStreamEndsWithItsCertificate(t *testing.T) {
 	r := newRig(t)
 	id := r.host("rack-1")
-	client := http.Client{Transport: &http.Transport{DialTLSContext: id.DialTLS, ForceAttemptHTTP2: true}}
-	defer client.CloseIdleConnections()
-	resp, err := client.Get(r.url + "/hold")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	lines := bufio.NewScanner(resp.Body)
+	_, lines := r.hold(id)
 	lines.Scan()
 	r.clock.AwaitWaiters(1)
 	r.clock.Advance(join.DefaultLife + time.Minute)
