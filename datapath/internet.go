@@ -3,6 +3,7 @@
 package datapath
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -14,15 +15,38 @@ import (
 	"github.com/hedgeward/hedgeward/datapath/internal/bpfobj"
 )
 
-// Route says whether what no interface of a network has is on the internet
-// (section 1.11). The longest route that covers a destination decides.
+// Route says where what no interface of a network has is (section 1.11): on the
+// internet, or behind an interface of the network, which gets the packets as they
+// are. The longest route that covers a destination decides.
 type Route struct {
 	Prefix   netip.Prefix
-	Internet bool // otherwise the way ends here
+	Internet bool
+	// Via is the IPv4 address of the interface behind which it is; flows are tracked
+	// then, whatever the rules (section 2.4). The zero Addr without Internet: the way
+	// ends here.
+	Via netip.Addr
 }
 
-// routes are those of one network.
-type routes map[netip.Prefix]bool
+// The ways that are no address.
+const (
+	wayNone     = 0
+	wayInternet = 1
+)
+
+// way returns what the ways map holds for a route.
+func (r Route) way() uint32 {
+	switch {
+	case r.Via.Is4():
+		a := r.Via.As4()
+		return binary.BigEndian.Uint32(a[:])
+	case r.Internet:
+		return wayInternet
+	}
+	return wayNone
+}
+
+// routes are those of one network: where they lead, as the ways map holds it.
+type routes map[netip.Prefix]uint32
 
 // publicState is an entry of the publics map.
 type publicState struct {
@@ -48,32 +72,29 @@ func (d *Datapath) setRoutes(network string, want []Route) error {
 	}
 	now, next := d.ways[n], routes{}
 	for _, r := range want {
-		next[r.Prefix.Masked()] = r.Internet
+		next[r.Prefix.Masked()] = r.way()
 	}
 	if now == nil {
 		now = routes{}
 		d.ways[n] = now
 	}
 	// What closes a way comes before what opens a wider one, and goes after it.
-	put := func(internet bool) error {
-		for p, open := range next {
-			if was, there := now[p]; open != internet || there && was == open {
+	put := func(open bool) error {
+		for p, way := range next {
+			if was, there := now[p]; (way != wayNone) != open || there && was == way {
 				continue
 			}
-			key, value := wayKey(n, p), uint32(0)
-			if open {
-				value = 1
-			}
-			if err := d.HedgewardMaps.Ways.Put(&key, &value); err != nil {
+			key := wayKey(n, p)
+			if err := d.HedgewardMaps.Ways.Put(&key, &way); err != nil {
 				return fmt.Errorf("write route to %s: %w", p, asFull(err))
 			}
-			now[p] = open
+			now[p] = way
 		}
 		return nil
 	}
-	remove := func(internet bool) error {
-		for p, open := range now {
-			if _, stays := next[p]; stays || open != internet {
+	remove := func(open bool) error {
+		for p, way := range now {
+			if _, stays := next[p]; stays || (way != wayNone) != open {
 				continue
 			}
 			key := wayKey(n, p)
@@ -227,14 +248,14 @@ func (d *Datapath) adoptInternet() error {
 		d.drop(d.HedgewardMaps.Publics.Delete(&key))
 	}
 	var way bpfobj.HedgewardRouteKey
-	var open uint32
+	var leads uint32
 	it = d.HedgewardMaps.Ways.Iterate()
-	for it.Next(&way, &open) {
+	for it.Next(&way, &leads) {
 		n := way.Table >> 1
 		if d.ways[n] == nil {
 			d.ways[n] = routes{}
 		}
-		d.ways[n][netip.PrefixFrom(addrOf(way.Addr.Word, familyOfNetwork(way.Table)), int(way.Prefixlen)-32)] = open != 0
+		d.ways[n][netip.PrefixFrom(addrOf(way.Addr.Word, familyOfNetwork(way.Table)), int(way.Prefixlen)-32)] = leads
 	}
 	if err := it.Err(); err != nil {
 		return fmt.Errorf("read routes: %w", err)

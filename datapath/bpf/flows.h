@@ -28,6 +28,8 @@ struct gate {
 
 #define KNOWN_PARSED  1 /* the packet is parsed */
 #define KNOWN_NEW     2 /* there is no entry where it was looked for */
+#define KNOWN_OUTSIDE 4 /* the packet's route leads to the internet */
+#define KNOWN_THROUGH 8 /* it leads through an interface */
 
 #define CLASS_UNKNOWN 0xffffffffu
 

@@ -17,6 +17,16 @@
 /* The far end of the uplink. */
 #define FAR_MAC { 0x02, 0x48, 0x47, 0x00, 0x00, 0x02 }
 
+/* Addresses the frame to the far end of a device that leads elsewhere. */
+static __always_inline int to_far_end(struct __sk_buff *skb)
+{
+	const struct {
+		__u8 to[6], from[6];
+	} macs = { FAR_MAC, ROUTER_MAC };
+
+	return bpf_skb_store_bytes(skb, 0, &macs, sizeof(macs), 0);
+}
+
 /* Who has a public address, NULL if nobody on this host. */
 static __always_inline struct public *public_of(__u32 family, const struct address *addr)
 {
@@ -40,18 +50,56 @@ static __always_inline __u32 uplink_device(void)
  * do with it. Larger than any reason, and not TURN_AROUND. */
 #define LEFT 0x800
 
-/* Whether the route of the sender's network for the destination leads to the
- * internet. What somebody has who is not on this host does not. */
-static __noinline int leads_out(const struct interface *me, const struct packet *p)
+/* Where the route of the sender's network for the destination leads. What somebody
+ * has who is not on this host is not behind any. */
+static __noinline __u32 way_of(const struct interface *me, const struct packet *p)
 {
 	struct route_key way = {
 		.prefixlen = p->family == IPV4 ? 64 : 160,
 		.table = me->vpc << 1 | p->family,
 		.addr = p->dst,
 	};
-	__u32 *internet = bpf_map_lookup_elem(&ways, &way);
+	__u32 *leads = bpf_map_lookup_elem(&ways, &way);
 
-	return internet && *internet && !find_owner(me->vpc, p->family, &p->dst);
+	return leads && *leads && !find_owner(me->vpc, p->family, &p->dst) ? *leads : WAY_NONE;
+}
+
+/* Notes which way a packet takes that is for nobody of this host. What passes a NAT
+ * gateway is tracked, whatever the rules (section 2.4). */
+static __always_inline void look_out(const struct interface *me, const struct packet *p,
+				     struct gate *out)
+{
+	__u32 way;
+
+	if (out->slot)
+		return;
+	way = way_of(me, p);
+	if (way > WAY_INTERNET) {
+		out->known |= KNOWN_THROUGH;
+		out->forced = 1;
+	} else if (way == WAY_INTERNET) {
+		out->known |= KNOWN_OUTSIDE;
+	}
+}
+
+/* The packet goes through the interface that its way names. Nobody sends through
+ * himself. */
+static __noinline int pass_on(struct __sk_buff *skb, const struct interface *me,
+			      const struct packet *p)
+{
+	struct address next = { .word[0] = bpf_htonl(way_of(me, p)) };
+	struct owner *owner = owner_of(me->vpc, IPV4, &next);
+	struct interface *through;
+	__u32 there;
+
+	if (!owner)
+		return REASON_NO_ROUTE;
+	there = owner->slot - 1u;
+	through = bpf_map_lookup_elem(&interfaces, &there);
+	if (!through || !through->ifindex || through->place == me->place ||
+	    through->flags & INTERFACE_ATTACHED)
+		return REASON_NO_ROUTE;
+	return LEFT | hand_over(skb, through);
 }
 
 /* Whether the destination is a public address of this host. */
@@ -63,15 +111,17 @@ static __noinline int comes_back(const struct packet *p)
 /* Nobody on this host whom the sender can reach has the destination: may the packet
  * go to the internet? Returns the reason why not, or LEFT: then its source is a
  * public address, and it goes up, or, if its destination is a public address of
- * this host, straight to where it would come back from there. */
+ * this host, straight to where it would come back from there; or its route is
+ * through an interface, and it goes there as it is. */
 static __noinline int leave(struct __sk_buff *skb, const struct interface *me,
 			    const struct packet *p, const struct gate *out)
 {
 	__u32 ifindex = uplink_device(), id = out->local;
-	const __u8 far_mac[6] = FAR_MAC, router_mac[6] = ROUTER_MAC;
 	struct address *public;
 
-	if (!ifindex || !leads_out(me, p))
+	if (out->known & KNOWN_THROUGH)
+		return pass_on(skb, me, p);
+	if (!ifindex || !(out->known & KNOWN_OUTSIDE))
 		return REASON_NO_ROUTE;
 	if (out->transit == FORWARDED)
 		return REASON_NO_PUBLIC_ADDRESS;
@@ -82,7 +132,7 @@ static __noinline int leave(struct __sk_buff *skb, const struct interface *me,
 		if (translate(skb, p, SOURCE, public->word[0]))
 			return REASON_MALFORMED;
 	}
-	if (bpf_skb_store_bytes(skb, 0, far_mac, 6, 0) || bpf_skb_store_bytes(skb, 6, router_mac, 6, 0))
+	if (to_far_end(skb))
 		return REASON_MALFORMED;
 	if (testing)
 		skb->cb[2] = ifindex;

@@ -146,6 +146,11 @@ struct route_key {
 	struct address addr;
 };
 
+/* Where a route leads: nowhere, to the internet, or through the interface of the same
+ * network that has this IPv4 address, in host order. */
+#define WAY_NONE     0u
+#define WAY_INTERNET 1u
+
 struct class_key {
 	__u32 table;
 	__u32 class;

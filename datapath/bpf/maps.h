@@ -80,8 +80,7 @@ struct {
 	__type(value, struct address);
 } published SEC(".maps");
 
-/* Whether a network's route leads to the internet. The table of a key is
- * vpc << 1 | family. */
+/* Where a network's route leads: WAY_... The table of a key is vpc << 1 | family. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

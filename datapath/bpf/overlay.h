@@ -76,7 +76,6 @@ static __noinline int wrap(struct __sk_buff *skb, const struct tunnel_end *o, co
 static __noinline int tunnel(struct __sk_buff *skb, const struct interface *me,
 			     const struct packet *p, const struct gate *out)
 {
-	const __u8 far_mac[6] = FAR_MAC, router_mac[6] = ROUTER_MAC;
 	struct tunnel_end *o = host_overlay();
 	struct remote *to;
 	__u32 mtu = 0;
@@ -90,8 +89,7 @@ static __noinline int tunnel(struct __sk_buff *skb, const struct interface *me,
 		return REASON_NO_ROUTE;
 	if (bpf_check_mtu(skb, o->ifindex, &mtu, 0, BPF_MTU_CHK_SEGS) > 0 && !divisible(skb, p))
 		return too_big(skb, me, p, mtu);
-	if (wrap(skb, o, to) || bpf_skb_store_bytes(skb, 0, far_mac, 6, 0) ||
-	    bpf_skb_store_bytes(skb, 6, router_mac, 6, 0))
+	if (wrap(skb, o, to) || to_far_end(skb))
 		return REASON_MALFORMED;
 	if (testing)
 		skb->cb[2] = o->ifindex;

@@ -49,6 +49,7 @@ static __noinline int fragment_out(struct __sk_buff *skb, __u32 slot)
 	gate = &work->gate;
 	gate->allowance = me->allowance;
 	owner = find_owner(me->vpc, p->family, &p->dst);
+	look_out(me, p, gate);
 	reason = judge_fragment(skb, me, work);
 	there = gate->slot - 1u;
 	peer = bpf_map_lookup_elem(&interfaces, &there);

@@ -106,6 +106,7 @@ __noinline int walk_out(struct __sk_buff *skb, __u32 slot, struct packet *p, str
 		}
 	}
 	out->allowance = me->allowance;
+	look_out(me, p, out);
 	reason = forget(judge(me, p, out, mine));
 
 	there = out->slot - 1u;
