@@ -8,17 +8,11 @@ import (
 	"testing"
 )
 
-// untried lists the cases of docs/spec/appstream.md section 12 that no test
-// plays, with the reason.
-var untried = map[string]string{
-	"E06": "there are no NAT gateways",
-}
-
 // fleetScript holds the cases that are tried with boto3.
 const fleetScript = "test/clients/testdata/boto3/test_fleets.py"
 
 // TestEveryCaseOfFleetsIsATest finds each case cited in a test, in Go or in the
-// scripts of real clients, or listed with the reason why it is not.
+// scripts of real clients.
 func TestEveryCaseOfFleetsIsATest(t *testing.T) {
 	cases := firstGroup(t, specOf["AS"], caseRow)
 	for c := range cases {
@@ -46,18 +40,8 @@ func TestEveryCaseOfFleetsIsATest(t *testing.T) {
 		}
 	}
 	for c := range cases {
-		switch reason, listed := untried[c]; {
-		case listed && reason == "":
-			t.Errorf("case AS-%s is listed as not tried without a reason", c)
-		case listed && tried[c]:
-			t.Errorf("case AS-%s is listed as not tried, but a test cites it", c)
-		case !listed && !tried[c]:
-			t.Errorf("case AS-%s is no test, and not listed as not tried", c)
-		}
-	}
-	for c := range untried {
-		if !cases[c] {
-			t.Errorf("%s is listed as not tried, but there is no such case", c)
+		if !tried[c] {
+			t.Errorf("case AS-%s is no test", c)
 		}
 	}
 }

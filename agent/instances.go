@@ -179,7 +179,7 @@ func (a *Agent) destroyLeftovers() {
 func (a *Agent) spec(want *feed.Instance) (instance.Spec, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	spec := instance.Spec{ID: want.ID, UserData: want.UserData, FirstBoot: want.FirstBoot, Reboots: want.Reboots}
+	spec := instance.Spec{ID: want.ID, UserData: want.UserData, FirstBoot: want.FirstBoot, Reboots: want.Reboots, Translates: want.Translates}
 	if a.cfg.Program != nil {
 		spec.Program, spec.Ended = a.cfg.Program(want), func() { a.programEnded(want.ID) }
 	}

@@ -17,7 +17,7 @@ func (a *Agent) tellRoutes(network string) {
 		var routes []datapath.Route
 		if want := a.routes[network]; want != nil {
 			for _, r := range want.Routes {
-				routes = append(routes, datapath.Route{Prefix: r.Prefix, Internet: r.Internet})
+				routes = append(routes, datapath.Route{Prefix: r.Prefix, Internet: r.Internet, Via: r.Via})
 			}
 		}
 		return a.cfg.Datapath.SetRoutes(network, routes)

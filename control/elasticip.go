@@ -139,6 +139,9 @@ func (s *Service) AssociateAddress(ctx context.Context, caller Caller, ref Addre
 		if err != nil {
 			return err
 		}
+		if err := ofNATGateway(tx.Snapshot, e); err != nil {
+			return err
+		}
 		was, err := to.find(tx, caller.Scope)
 		if err != nil {
 			return err
@@ -211,7 +214,7 @@ func manyInterfaces(instance string) error {
 // for nothing. An interface whose instance runs gets another one from the network
 // if it had one when it was launched.
 //
-// Errors: InvalidAssociationID.NotFound, InvalidAddress.NotFound.
+// Errors: InvalidAssociationID.NotFound, InvalidAddress.NotFound, OperationNotPermitted.
 func (s *Service) DisassociateAddress(ctx context.Context, caller Caller, association string, address netip.Addr) error {
 	return s.write(ctx, caller.Scope, func(tx *model.Tx) error {
 		e := addressAssociation(tx.Snapshot, caller.Scope, association)
@@ -223,6 +226,9 @@ func (s *Service) DisassociateAddress(ctx context.Context, caller Caller, associ
 			if e, err = (AddressRef{Address: address}).find(tx.Snapshot, caller.Scope); err != nil {
 				return err
 			}
+		}
+		if err := ofNATGateway(tx.Snapshot, e); err != nil {
+			return err
 		}
 		iface := e.Interface
 		tx.ElasticIPs.Put(e.Free())

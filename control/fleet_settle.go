@@ -61,7 +61,7 @@ func (s *Service) RunFleets(ctx context.Context) error {
 func concernsFleets(refs map[model.Ref]struct{}) bool {
 	for ref := range refs {
 		switch ref.Kind {
-		case model.Fleets, model.Builders, model.Instances, model.StreamingSessions, model.VPCEndpoints:
+		case model.Fleets, model.Builders, model.Instances, model.StreamingSessions, model.VPCEndpoints, model.NATGateways:
 			return true
 		}
 	}
@@ -115,6 +115,7 @@ func (s *Service) settleAll(ctx context.Context) error {
 			failed = append(failed, fmt.Errorf("endpoint %s: %w", e.ID, err))
 		}
 	}
+	failed = append(failed, s.settleNATGateways(ctx, snap))
 	return errors.Join(failed...)
 }
 
@@ -314,7 +315,7 @@ func (s *Service) streamingFailed(tx *model.Tx, in *secgroup.Instance, detail st
 	now, what := s.now(), in.Streaming
 	err := &shortfall{instanceUnmade, "An instance could not be made: " + detail}
 	switch what.Kind {
-	case secgroup.GatewayKind, secgroup.EndpointKind: // nothing stands in for it: it is tried again
+	case secgroup.GatewayKind, secgroup.EndpointKind, secgroup.NATKind: // nothing stands in for it: it is tried again
 		next := *in
 		next.Boots++
 		tx.Instances.Put(&next)

@@ -83,7 +83,7 @@ func (s *Service) ReportInstance(ctx context.Context, host, id string, observed 
 const terminatedLife = time.Hour
 
 // PurgeTerminated removes the records of instances that ended an hour ago or
-// earlier, and the client tokens, join tokens and peering connections that nobody
+// earlier, and the client tokens, join tokens, NAT gateways and peering connections that nobody
 // can see or need any more. Call it every few minutes.
 func (s *Service) PurgeTerminated(ctx context.Context) error {
 	snap := s.Read()
@@ -101,6 +101,11 @@ func (s *Service) PurgeTerminated(ctx context.Context) error {
 	for p := range snap.Peerings.All() {
 		if s.deadPeering(p) {
 			old[p.Requester.Scope] = true
+		}
+	}
+	for g := range snap.NATGateways.All() {
+		if s.overNAT(g) {
+			old[g.Scope] = true
 		}
 	}
 	for scope := range old {
@@ -134,6 +139,11 @@ func (s *Service) purge(tx *model.Tx, scope secgroup.Scope) {
 	}
 	for _, id := range tokens {
 		tx.Tokens.Delete(id)
+	}
+	for _, g := range slices.Collect(tx.NATGateways.By(model.ByScope, model.ScopeValue(scope))) {
+		if s.overNAT(g) {
+			tx.NATGateways.Delete(g.ID)
+		}
 	}
 	for _, p := range slices.Collect(tx.Peerings.By(model.ByScope, model.ScopeValue(scope))) {
 		if p.Requester.Scope == scope && s.deadPeering(p) {

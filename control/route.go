@@ -12,10 +12,10 @@ import (
 )
 
 // CreateRoute sends packets of a table's subnets for a block through a peering
-// connection or to the VPC's internet gateway. To make the same route again changes nothing.
+// connection, to the VPC's internet gateway or to a NAT gateway of the VPC. To make the same route again changes nothing.
 //
 // Errors: InvalidRouteTableID.NotFound, InvalidGatewayID.NotFound,
-// InvalidVpcPeeringConnectionID.NotFound, InvalidParameterValue,
+// InvalidVpcPeeringConnectionID.NotFound, NatGatewayNotFound, InvalidParameterValue,
 // RouteAlreadyExists, RouteLimitExceeded.
 func (s *Service) CreateRoute(ctx context.Context, caller Caller, table string, route secgroup.Route) error {
 	return s.changeRoutes(ctx, caller, table, func(tx *model.Tx, t *secgroup.RouteTable) error {
@@ -89,8 +89,8 @@ func (s *Service) changeRoutes(ctx context.Context, caller Caller, table string,
 
 var noGateway = absent{"InvalidGatewayID.NotFound", "gateway"}
 
-// checkTarget refuses routes to what is no active peering connection and not the
-// internet gateway of the table's VPC.
+// checkTarget refuses routes to what is no active peering connection, and neither
+// the internet gateway nor a NAT gateway of the table's VPC.
 func checkTarget(snap *model.Snapshot, t *secgroup.RouteTable, route secgroup.Route) error {
 	if route.Gateway != "" {
 		g := snap.InternetGateways.Get(route.Gateway)
@@ -99,6 +99,19 @@ func checkTarget(snap *model.Snapshot, t *secgroup.RouteTable, route secgroup.Ro
 		}
 		if !snap.Active(t, &route) {
 			return secgroup.Errorf("InvalidParameterValue", "route table %s and network gateway %s belong to different networks", t.ID, g.ID)
+		}
+		return nil
+	}
+	if route.NAT != "" {
+		g, err := natGatewayOf(snap, t.Scope, route.NAT)
+		if err != nil {
+			return err
+		}
+		if g.VPC != t.VPC {
+			return secgroup.Errorf("InvalidParameterValue", "route table %s and nat gateway %s belong to different networks", t.ID, g.ID)
+		}
+		if !g.There() {
+			return noNATGateway.err(g.ID)
 		}
 		return nil
 	}

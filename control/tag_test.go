@@ -37,8 +37,12 @@ func taggedThings(t *testing.T, s *Service) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	nat, err := s.CreateNATGateway(t.Context(), alice, NATGatewaySpec{Subnet: n.ID, Allocation: e.ID}, ClientToken{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return map[string]string{
-		EndpointType:        endpoint.ID,
+		EndpointType: endpoint.ID, NATGatewayType: nat.ID,
 		InternetGatewayType: s.Read().Gateway(DefaultVPC(s.Read(), alice.Scope).ID).ID, ElasticIPType: e.ID,
 		PeeringType: p.ID, RouteTableType: v.MainRouteTable, NetworkACLType: v.DefaultACL, DHCPOptionsType: v.DHCPOptions,
 		VPCType: v.ID, SubnetType: n.ID, GroupType: v.DefaultGroup,

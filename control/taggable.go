@@ -28,6 +28,7 @@ const (
 	ElasticIPType       = "elastic-ip"
 
 	EndpointType    = "vpc-endpoint"
+	NATGatewayType  = "natgateway"
 	NetworkACLType  = "network-acl"
 	DHCPOptionsType = "dhcp-options"
 )
@@ -83,6 +84,9 @@ var taggables = []taggable{
 	rowsOf(EndpointType, "vpce-", noEndpoint.one,
 		func(s *model.Snapshot) *model.Table[secgroup.VPCEndpoint] { return &s.VPCEndpoints },
 		func(e *secgroup.VPCEndpoint) (string, secgroup.Scope, *secgroup.Tags) { return e.ID, e.Scope, &e.Tags }),
+	rowsOf(NATGatewayType, "nat-", noNATGateway.one,
+		func(s *model.Snapshot) *model.Table[secgroup.NATGateway] { return &s.NATGateways },
+		func(g *secgroup.NATGateway) (string, secgroup.Scope, *secgroup.Tags) { return g.ID, g.Scope, &g.Tags }),
 	rowsOf(PrefixListType, "pl-", unknownListInRule,
 		func(s *model.Snapshot) *model.Table[secgroup.PrefixList] { return &s.PrefixLists },
 		func(l *secgroup.PrefixList) (string, secgroup.Scope, *secgroup.Tags) { return l.ID, l.Scope, &l.Tags }),

@@ -46,6 +46,8 @@ type Instance struct {
 	Endpoint string
 	Service  secgroup.EndpointService
 	Answers  netip.Addr
+	// Translates is set for the instance of a NAT gateway.
+	Translates bool
 }
 
 // Interface is one interface of an instance of the host, or of a device that the
@@ -84,7 +86,7 @@ type Group struct {
 type Public struct{ Public, Private netip.Addr }
 
 // Routes say which destinations of a network that no interface has are on the
-// internet. A network without any is told none.
+// internet or behind a NAT gateway. A network without any is told none.
 type Routes struct {
 	Routes []Route // sorted, no two for one block: the longest that covers a destination decides
 }
@@ -92,7 +94,10 @@ type Routes struct {
 // Route is one way.
 type Route struct {
 	Prefix   netip.Prefix
-	Internet bool // to the internet gateway; otherwise nowhere
+	Internet bool // to the internet gateway
+	// Via is the address of an interface of the VPC that translates what it gets: a
+	// NAT gateway's. The zero Addr without Internet: nowhere.
+	Via netip.Addr
 }
 
 // AddressKey names an address, or a delegated prefix, as some interfaces of the host see it: VPCs may

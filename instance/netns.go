@@ -137,6 +137,11 @@ func (n *Netns) Ensure(ctx context.Context, spec Spec, attach Attach) error {
 	if err := w.ensureDelegated(spec.ordered()); err != nil {
 		return fmt.Errorf("instance %s: %w", spec.ID, err)
 	}
+	if spec.Translates {
+		if err := within(ns.file, ensureTranslation); err != nil {
+			return fmt.Errorf("instance %s: translate: %w", spec.ID, err)
+		}
+	}
 	if err := n.ensureProgram(ns, spec); err != nil {
 		return err
 	}

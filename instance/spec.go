@@ -38,6 +38,9 @@ type Spec struct {
 	// Program is a command with its arguments that runs inside as long as the
 	// instance does; none when empty. Ensure starts it when it does not run.
 	Program []string
+	// Translates makes the instance pass on what it gets, under its own first IPv4
+	// address: a NAT gateway.
+	Translates bool
 	// Ended is called when the program that Ensure started, or found, has ended.
 	// nil: nobody wants to know.
 	Ended func()

@@ -13,9 +13,18 @@ import (
 const (
 	InternetGateways Kind = "internet-gateway"
 	ElasticIPs       Kind = "elastic-ip"
+	NATGateways      Kind = "nat-gateway"
 )
 
 var (
+	natGatewaySchema = schema[secgroup.NATGateway]{
+		kind: NATGateways, id: func(g *secgroup.NATGateway) string { return g.ID },
+		born: func(g *secgroup.NATGateway) time.Time { return g.Created },
+		indexes: []index[secgroup.NATGateway]{
+			{ByScope, func(g *secgroup.NATGateway) []string { return []string{ScopeValue(g.Scope)} }},
+			{ByVPC, func(g *secgroup.NATGateway) []string { return []string{g.VPC} }},
+		},
+	}
 	internetGatewaySchema = schema[secgroup.InternetGateway]{
 		kind: InternetGateways, id: func(g *secgroup.InternetGateway) string { return g.ID },
 		born: func(g *secgroup.InternetGateway) time.Time { return g.Created },
@@ -81,6 +90,10 @@ func (s *Snapshot) Active(t *secgroup.RouteTable, r *secgroup.Route) bool {
 	if r.Gateway != "" {
 		g := s.InternetGateways.Get(r.Gateway)
 		return g != nil && g.VPC == t.VPC
+	}
+	if r.NAT != "" {
+		g := s.NATGateways.Get(r.NAT)
+		return g != nil && g.VPC == t.VPC && g.There()
 	}
 	p := s.Peerings.Get(r.Peering)
 	return p != nil && p.State == secgroup.PeeringActive && (p.Requester.VPC == t.VPC || p.Accepter.VPC == t.VPC)

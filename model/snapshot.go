@@ -338,6 +338,7 @@ type Snapshot struct {
 	DirectoryConfigs  Table[secgroup.DirectoryConfig]
 
 	VPCEndpoints Table[secgroup.VPCEndpoint]
+	NATGateways  Table[secgroup.NATGateway]
 
 	Hosts       Table[secgroup.Host]
 	JoinTokens  Table[secgroup.JoinToken]
@@ -379,6 +380,7 @@ func newSnapshot() *Snapshot {
 		DirectoryConfigs:  newTable(&directoryConfigSchema),
 
 		VPCEndpoints: newTable(&vpcEndpointSchema),
+		NATGateways:  newTable(&natGatewaySchema),
 
 		Hosts:       newTable(&hostSchema),
 		JoinTokens:  newTable(&joinTokenSchema),
@@ -394,7 +396,7 @@ func (s *Snapshot) tables() []anyTable {
 		&s.Accounts, &s.AccountRegions, &s.AccessKeys, &s.Users, &s.Roles, &s.Policies, &s.VPCs, &s.Subnets, &s.Peerings, &s.RouteTables, &s.InternetGateways, &s.ElasticIPs, &s.GroupAssociations, &s.Groups,
 		&s.Interfaces, &s.Instances, &s.PrefixLists, &s.PrefixListVersions, &s.Tokens,
 		&s.LaunchTemplates, &s.LaunchTemplateVersions, &s.Quotas,
-		&s.Fleets, &s.Builders, &s.Stacks, &s.StreamingSessions, &s.DirectoryConfigs, &s.VPCEndpoints,
+		&s.Fleets, &s.Builders, &s.Stacks, &s.StreamingSessions, &s.DirectoryConfigs, &s.VPCEndpoints, &s.NATGateways,
 		&s.Hosts, &s.JoinTokens, &s.Authorities,
 	}
 }

@@ -31,6 +31,7 @@ const (
 	ImagePrefix             = "ami"
 	VolumePrefix            = "vol"
 	EndpointPrefix          = "vpce"
+	NATGatewayPrefix        = "nat"
 )
 
 const (

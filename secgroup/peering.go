@@ -102,6 +102,7 @@ type Route struct {
 	Destination netip.Prefix `json:"destination"`       // canonical
 	Peering     string       `json:"peering,omitempty"` // pcx-…; may be gone
 	Gateway     string       `json:"gateway,omitempty"` // igw-…; may be gone
+	NAT         string       `json:"nat,omitempty"`     // nat-…; may be gone
 }
 
 // RouteAssociation ties a subnet to a table.

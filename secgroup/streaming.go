@@ -25,6 +25,7 @@ const (
 	AppBlockBuilderKind StreamingKind = "app-block-builder"
 	GatewayKind         StreamingKind = "gateway"      // of the service itself: connects users to streams
 	EndpointKind        StreamingKind = "vpc-endpoint" // an interface endpoint's in one subnet; Name is its id
+	NATKind             StreamingKind = "nat-gateway"  // that of a NAT gateway; Name is its id
 )
 
 // Streaming says what a streaming instance runs for. The instance is the

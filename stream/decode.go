@@ -181,7 +181,7 @@ func getInstance(d *feed.Delta, m *pb.Instance) error {
 		ID: id, State: secgroup.InstanceState(r.name(m.GetState())), Interfaces: r.listed(m.GetInterfaces()), UserData: m.GetUserData(),
 		FirstBoot: m.GetFirstBoot(), Reboots: r.upTo(m.GetReboots(), maxInt), Streams: r.some(m.GetStreams()), Gateway: m.GetGateway(),
 		Endpoint: r.maybe(m.GetEndpoint()), Service: secgroup.EndpointService(r.maybe(m.GetService())), Answers: r.some(m.GetAnswers()),
-		Joins: r.maybe(m.GetJoins()),
+		Joins: r.maybe(m.GetJoins()), Translates: m.GetTranslates(),
 	}
 	return r.err
 }
@@ -288,7 +288,7 @@ func getRoutes(d *feed.Delta, m *pb.Routes) error {
 	}
 	out := &feed.Routes{}
 	for _, way := range m.GetRoutes() {
-		out.Routes = append(out.Routes, feed.Route{Prefix: r.prefix(way.GetPrefix()), Internet: way.GetInternet()})
+		out.Routes = append(out.Routes, feed.Route{Prefix: r.prefix(way.GetPrefix()), Internet: way.GetInternet(), Via: r.some(way.GetVia())})
 	}
 	d.Routes[network] = out
 	return r.err

@@ -101,6 +101,7 @@ func putInstance(d *pb.Delta, _ *namer, id string, i *feed.Instance) proto.Messa
 		out.State, out.Interfaces, out.UserData = string(i.State), i.Interfaces, i.UserData
 		out.FirstBoot, out.Reboots, out.Streams, out.Gateway = i.FirstBoot, uint32(i.Reboots), i.Streams.AsSlice(), i.Gateway
 		out.Endpoint, out.Service, out.Answers, out.Joins = i.Endpoint, string(i.Service), i.Answers.AsSlice(), i.Joins
+		out.Translates = i.Translates
 	}
 	d.Instances = append(d.Instances, out)
 	return out
@@ -177,7 +178,7 @@ func putRoutes(d *pb.Delta, _ *namer, network string, r *feed.Routes) proto.Mess
 		return out
 	}
 	for _, way := range r.Routes {
-		out.Routes = append(out.Routes, &pb.Route{Prefix: prefix(way.Prefix), Internet: way.Internet})
+		out.Routes = append(out.Routes, &pb.Route{Prefix: prefix(way.Prefix), Internet: way.Internet, Via: way.Via.AsSlice()})
 	}
 	return out
 }

@@ -120,6 +120,7 @@ func outside(snap *model.Snapshot, from, to End) string {
 		return ""
 	}
 	switch r := t.Route(to.Address); {
+	case r != nil && r.NAT != "" && snap.Active(t, r): // under the gateway's address
 	case r == nil || r.Gateway == "" || !snap.Active(t, r):
 		return fmt.Sprintf("%s: no route of %s leads to %s", flow.ReasonNoRoute, t.ID, to.Address)
 	case from.Address.Is4() && !snap.PublicAddress(from.row, from.Address).IsValid():

@@ -281,6 +281,13 @@ func TestClosedAndEmpty(t *testing.T) {
 	snap.RouteTables.Put(&main)
 	snap.InternetGateways.Put(&secgroup.InternetGateway{ID: "igw-1", VPC: "vpc-v1"})
 	out("no_public_address: nothing stands for 10.0.1.10 on the internet")
+	behind := main
+	behind.Routes = []secgroup.Route{{Destination: netip.MustParsePrefix("0.0.0.0/0"), NAT: "nat-1"}}
+	snap.RouteTables.Put(&behind)
+	out("no_route: no route of rtb-1 leads to 203.0.113.9")
+	snap.NATGateways.Put(&secgroup.NATGateway{ID: "nat-1", VPC: "vpc-v1", State: secgroup.NATAvailable})
+	out("")
+	snap.RouteTables.Put(&main)
 	joined := *snap.Interfaces.Get("eni-a")
 	joined.Public = netip.MustParseAddr("198.18.0.9")
 	snap.Interfaces.Put(&joined)

@@ -26,6 +26,7 @@ var created = map[string][]string{
 	"CreateSubnet":               {control.SubnetType},
 	"CreateVpc":                  {control.VPCType},
 	"CreateVpcEndpoint":          {control.EndpointType},
+	"CreateNatGateway":           {control.NATGatewayType},
 	"CreateVpcPeeringConnection": {"vpc-peering-connection"},
 	"RunInstances":               {control.InstanceType, control.InterfaceType},
 }
@@ -47,7 +48,8 @@ var kindByPrefix = map[string]string{
 	secgroup.ACLPrefix: "network-acl", secgroup.DHCPOptionsPrefix: "dhcp-options",
 	secgroup.InternetGatewayPrefix: control.InternetGatewayType, secgroup.LaunchTemplatePrefix: "launch-template",
 	secgroup.ImagePrefix: "image", secgroup.VolumePrefix: "volume", secgroup.ElasticIPPrefix: control.ElasticIPType,
-	secgroup.EndpointPrefix: control.EndpointType,
+	secgroup.EndpointPrefix:   control.EndpointType,
+	secgroup.NATGatewayPrefix: control.NATGatewayType,
 }
 
 // touching collects what one call touches.

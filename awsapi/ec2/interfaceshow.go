@@ -53,6 +53,9 @@ func (i *iface) kind() string {
 	if i.Requester == secgroup.EndpointRequester {
 		return "vpc_endpoint"
 	}
+	if i.Requester == secgroup.NATRequester {
+		return "nat_gateway"
+	}
 	return interfaceType
 }
 

@@ -59,7 +59,7 @@ func TestInternetGatewayOperations(t *testing.T) { // section 4.5
 		{sdk.CreateRouteInput{GatewayId: new("local")}, errUnsupported.Error()},
 		{sdk.CreateRouteInput{GatewayId: new("igw-x")}, `InvalidGatewayId.Malformed: Invalid id: "igw-x" (expecting "igw-...")`},
 		{sdk.CreateRouteInput{EgressOnlyInternetGatewayId: new("eigw-00000000")}, errUnsupported.Error()},
-		{sdk.CreateRouteInput{}, "MissingParameter: The request must contain the parameter gatewayId, vpcPeeringConnectionId or another target"},
+		{sdk.CreateRouteInput{}, "MissingParameter: The request must contain the parameter gatewayId, natGatewayId, vpcPeeringConnectionId or another target"},
 	} {
 		c.target.RouteTableId, c.target.DestinationCidrBlock = table, new("8.8.0.0/16")
 		_, err := r.CreateRoute(t.Context(), &c.target)

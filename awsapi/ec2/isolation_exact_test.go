@@ -30,9 +30,14 @@ func exactRequests(ids map[string][]string) map[string][]any {
 		"DeleteLaunchTemplateVersions": {
 			&ec2types.DeleteLaunchTemplateVersionsRequest{LaunchTemplateId: first("lt"), Versions: []string{"1"}},
 		},
-		"CreateRoute":  {&ec2types.CreateRouteRequest{RouteTableId: first("rtb"), DestinationCidrBlock: block, NetworkInterfaceId: eni}, &ec2types.CreateRouteRequest{RouteTableId: first("rtb"), DestinationCidrBlock: block, GatewayId: first("igw")}},
+		"CreateRoute":  {&ec2types.CreateRouteRequest{RouteTableId: first("rtb"), DestinationCidrBlock: block, NetworkInterfaceId: eni}, &ec2types.CreateRouteRequest{RouteTableId: first("rtb"), DestinationCidrBlock: block, GatewayId: first("igw")}, &ec2types.CreateRouteRequest{RouteTableId: first("rtb"), DestinationCidrBlock: block, NatGatewayId: first("nat")}},
 		"ReplaceRoute": {&ec2types.ReplaceRouteRequest{RouteTableId: first("rtb"), DestinationCidrBlock: block, GatewayId: first("igw")}},
 		"DeleteRoute":  {&ec2types.DeleteRouteRequest{RouteTableId: first("rtb"), DestinationCidrBlock: block}},
+		"CreateNatGateway": {
+			&ec2types.CreateNatGatewayRequest{SubnetId: first("subnet"), AllocationId: first("eipalloc")},
+			&ec2types.CreateNatGatewayRequest{SubnetId: new("subnet-00000000000000000"), AllocationId: first("eipalloc")},
+		},
+		"DeleteNatGateway": {&ec2types.DeleteNatGatewayRequest{NatGatewayId: first("nat")}},
 		"CreateVpcEndpoint": {&ec2types.CreateVpcEndpointRequest{
 			VpcId: first("vpc"), VpcEndpointType: new("Interface"), ServiceName: new("com.amazonaws.us-east-1.appstream.api"), SubnetIds: []string{*first("subnet")},
 		}},

@@ -121,6 +121,7 @@ var fields = map[string]string{
 	"SecurityGroupRuleIds": "sgr", "SecurityGroupRuleId": "sgr", "PeerVpcId": "vpc", "AttachmentId": "eni-attach",
 	"NetworkInterfaceId": "eni", "NetworkInterfaceIds": "eni", "LaunchTemplateId": "lt", "LaunchTemplateIds": "lt",
 	"PrefixListId": "pl", "PrefixListIds": "pl", "RouteTableIds": "rtb", "NetworkAclIds": "acl", "DhcpOptionsIds": "dopt", "DhcpOptionsId": "dopt",
+	"NatGatewayId": "nat", "NatGatewayIds": "nat",
 	"InstanceId": "i", "InstanceIds": "i", "SubnetId": "subnet", "SubnetIds": "subnet", "VpcId": "vpc", "VpcIds": "vpc",
 }
 
@@ -234,7 +235,9 @@ func TestAccountsAreApart(t *testing.T) {
 	must(r.CreateNetworkInterface(ctx, &sdk.CreateNetworkInterfaceInput{SubnetId: subnet, Groups: []string{*group}}))(t)
 	must(r.RunInstances(ctx, &sdk.RunInstancesInput{ImageId: aws.String("ami-12345678"), MinCount: aws.Int32(1), MaxCount: aws.Int32(1), SubnetId: subnet}))(t)
 	must(r.CreateManagedPrefixList(ctx, &sdk.CreateManagedPrefixListInput{PrefixListName: aws.String("private"), AddressFamily: aws.String("IPv4"), MaxEntries: aws.Int32(5)}))(t)
-	must(r.AllocateAddress(ctx, &sdk.AllocateAddressInput{Domain: "vpc"}))(t)
+	address := must(r.AllocateAddress(ctx, &sdk.AllocateAddressInput{Domain: "vpc"}))(t).AllocationId
+	public := must(r.DescribeSubnets(ctx, &sdk.DescribeSubnetsInput{Filters: []sdktypes.Filter{where("default-for-az", "true")}}))(t).Subnets[0].SubnetId
+	must(r.CreateNatGateway(ctx, &sdk.CreateNatGatewayInput{SubnetId: public, AllocationId: address}))(t)
 	must(r.CreateVpcEndpoint(ctx, &sdk.CreateVpcEndpointInput{
 		VpcId: vpc, VpcEndpointType: "Interface", ServiceName: aws.String("com.amazonaws.us-east-1.appstream.api"), SubnetIds: []string{*subnet},
 	}))(t)
@@ -253,7 +256,7 @@ func TestAccountsAreApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	before, ids := holdings(t, r.control.Read(), r.key.Account)
-	for _, prefix := range []string{"vpc", "subnet", "sg", "sgr", "eni", "eni-attach", "i", "pl", "lt", "eipalloc", "igw", "vpce"} {
+	for _, prefix := range []string{"vpc", "subnet", "sg", "sgr", "eni", "eni-attach", "i", "pl", "lt", "eipalloc", "igw", "vpce", "nat"} {
 		if len(ids[prefix]) == 0 {
 			t.Fatalf("there is no %s to be tried: %v", prefix, ids)
 		}

@@ -122,10 +122,10 @@ func TestRouteTables(t *testing.T) { // section 4.4
 	route := sdk.CreateRouteInput{RouteTableId: made.RouteTableId, DestinationCidrBlock: aws.String("10.2.0.0/16"), VpcPeeringConnectionId: pcx}
 	must(r.CreateRoute(t.Context(), &route))(t)
 	other := route
-	other.VpcPeeringConnectionId, other.NatGatewayId = nil, aws.String("nat-00000000")
+	other.VpcPeeringConnectionId, other.EgressOnlyInternetGatewayId = nil, aws.String("eigw-00000000")
 	_, err := r.CreateRoute(t.Context(), &other)
 	refused(t, err, errUnsupported.Error())
-	other.NatGatewayId = nil
+	other.EgressOnlyInternetGatewayId = nil
 	other.DestinationCidrBlock, other.GatewayId, other.VpcPeeringConnectionId = aws.String("10.2.0.0"), nil, pcx
 	_, err = r.CreateRoute(t.Context(), &other)
 	refused(t, err, "InvalidParameterValue: Value (10.2.0.0) for parameter destinationCidrBlock is invalid. This is not a valid CIDR block.")

@@ -37,9 +37,9 @@ func destination(parameter, text string, v4 bool) (netip.Prefix, error) {
 	return p.Masked(), nil
 }
 
-// routeTarget returns where a route leads: to a peering connection or an internet
-// gateway. There is nothing else yet that a route could lead to.
-func routeTarget(to netip.Prefix, peering, gateway *string, others ...*string) (route secgroup.Route, err error) {
+// routeTarget returns where a route leads: to a peering connection, an internet
+// gateway or a NAT gateway. There is nothing else yet that a route could lead to.
+func routeTarget(to netip.Prefix, peering, gateway, nat *string, others ...*string) (route secgroup.Route, err error) {
 	for _, other := range others {
 		if other != nil {
 			return route, errUnsupported
@@ -49,6 +49,14 @@ func routeTarget(to netip.Prefix, peering, gateway *string, others ...*string) (
 	switch {
 	case peering != nil && gateway != nil:
 		return route, secgroup.Errorf("InvalidParameterCombination", "The parameter gatewayId cannot be used with the parameter vpcPeeringConnectionId")
+	case nat != nil && (peering != nil || gateway != nil):
+		return route, secgroup.Errorf("InvalidParameterCombination", "The parameter natGatewayId cannot be used with the parameter gatewayId or vpcPeeringConnectionId")
+	case nat != nil:
+		route.NAT = *nat
+		if !to.Addr().Is4() {
+			return route, errUnsupported // NAT64
+		}
+		return route, natGatewayID(nat)
 	case gateway != nil:
 		if route.Gateway = *gateway; !strings.HasPrefix(*gateway, secgroup.InternetGatewayPrefix+"-") {
 			return route, errUnsupported // a virtual private gateway, or local
@@ -58,7 +66,7 @@ func routeTarget(to netip.Prefix, peering, gateway *string, others ...*string) (
 		route.Peering = *peering
 		return route, checkPeeringID(*peering)
 	}
-	return route, missing("gatewayId, vpcPeeringConnectionId or another target")
+	return route, missing("gatewayId, natGatewayId, vpcPeeringConnectionId or another target")
 }
 
 func (s *Service) createRoute(c *awsapi.Call, in *ec2types.CreateRouteRequest) (func(context.Context) (*ec2types.CreateRouteResult, error), error) {
@@ -66,8 +74,8 @@ func (s *Service) createRoute(c *awsapi.Call, in *ec2types.CreateRouteRequest) (
 	if err != nil {
 		return nil, err
 	}
-	route, err := routeTarget(to, in.VpcPeeringConnectionId, in.GatewayId, in.CarrierGatewayId, in.CoreNetworkArn, in.EgressOnlyInternetGatewayId,
-		in.InstanceId, in.LocalGatewayId, in.NatGatewayId, in.NetworkInterfaceId, in.OdbNetworkArn, in.TransitGatewayId, in.VpcEndpointId)
+	route, err := routeTarget(to, in.VpcPeeringConnectionId, in.GatewayId, in.NatGatewayId, in.CarrierGatewayId, in.CoreNetworkArn, in.EgressOnlyInternetGatewayId,
+		in.InstanceId, in.LocalGatewayId, in.NetworkInterfaceId, in.OdbNetworkArn, in.TransitGatewayId, in.VpcEndpointId)
 	if err != nil {
 		return nil, err
 	}
@@ -88,8 +96,8 @@ func (s *Service) replaceRoute(c *awsapi.Call, in *ec2types.ReplaceRouteRequest)
 	if deref(in.LocalTarget) {
 		return nil, errUnsupported // only routes that replaced a local one can go back to it
 	}
-	route, err := routeTarget(to, in.VpcPeeringConnectionId, in.GatewayId, in.CarrierGatewayId, in.CoreNetworkArn, in.EgressOnlyInternetGatewayId,
-		in.InstanceId, in.LocalGatewayId, in.NatGatewayId, in.NetworkInterfaceId, in.OdbNetworkArn, in.TransitGatewayId, in.VpcEndpointId)
+	route, err := routeTarget(to, in.VpcPeeringConnectionId, in.GatewayId, in.NatGatewayId, in.CarrierGatewayId, in.CoreNetworkArn, in.EgressOnlyInternetGatewayId,
+		in.InstanceId, in.LocalGatewayId, in.NetworkInterfaceId, in.OdbNetworkArn, in.TransitGatewayId, in.VpcEndpointId)
 	if err != nil {
 		return nil, err
 	}

@@ -83,6 +83,7 @@ var routeTableFilters = filters[routeTable]{
 		"route-table-id":                         one(func(t *routeTable) string { return t.ID }),
 		"route.destination-cidr-block":           ofRoutes(func(r *ec2types.Route) *string { return r.DestinationCidrBlock }),
 		"route.destination-ipv6-cidr-block":      ofRoutes(func(r *ec2types.Route) *string { return r.DestinationIpv6CidrBlock }),
+		"route.nat-gateway-id":                   ofRoutes(func(r *ec2types.Route) *string { return r.NatGatewayId }),
 		"route.gateway-id":                       ofRoutes(func(r *ec2types.Route) *string { return r.GatewayId }),
 		"route.origin":                           ofRoutes(func(r *ec2types.Route) *string { return r.Origin }),
 		"route.state":                            ofRoutes(func(r *ec2types.Route) *string { return r.State }),
@@ -141,7 +142,7 @@ func completeTable(snap *model.Snapshot, t *secgroup.RouteTable) *routeTable {
 			state = activeRoute
 		}
 		shown := route(r.Destination, "CreateRoute", state)
-		shown.VpcPeeringConnectionId, shown.GatewayId = optional(r.Peering), optional(r.Gateway)
+		shown.VpcPeeringConnectionId, shown.GatewayId, shown.NatGatewayId = optional(r.Peering), optional(r.Gateway), optional(r.NAT)
 	}
 	tie := func(id string) *ec2types.RouteTableAssociation {
 		out.associations = append(out.associations, ec2types.RouteTableAssociation{

@@ -36,6 +36,7 @@ func (s *Service) operations() []awsapi.Operation {
 		s.gatewayOperations(),
 		s.elasticIPOperations(),
 		s.endpointOperations(),
+		s.natGatewayOperations(),
 		s.groupOperations(),
 		s.prefixListOperations(),
 		s.interfaceOperations(),

@@ -19,6 +19,7 @@ import (
 func TestEveryClientToken(t *testing.T) {
 	s := newSite(t)
 	id := s.template(t, "template", &templateData{ImageId: new("ami-netns")})
+	address := must(s.AllocateAddress(t.Context(), &sdk.AllocateAddressInput{}))(t).AllocationId
 	calls := map[string]func(token *string, text string) (made string, err error){
 		"CreateNetworkInterface": func(token *string, text string) (string, error) {
 			out, err := s.CreateNetworkInterface(t.Context(), &sdk.CreateNetworkInterfaceInput{ClientToken: token, SubnetId: &s.subnet, Description: &text})
@@ -56,6 +57,16 @@ func TestEveryClientToken(t *testing.T) {
 				return "", err
 			}
 			return *out.VpcEndpoint.VpcEndpointId, nil
+		},
+		"CreateNatGateway": func(token *string, text string) (string, error) {
+			out, err := s.CreateNatGateway(t.Context(), &sdk.CreateNatGatewayInput{
+				ClientToken: token, SubnetId: &s.subnet, AllocationId: address,
+				TagSpecifications: []sdktypes.TagSpecification{{ResourceType: "natgateway", Tags: []sdktypes.Tag{{Key: new("k"), Value: &text}}}},
+			})
+			if err != nil {
+				return "", err
+			}
+			return *out.NatGateway.NatGatewayId, nil
 		},
 		"CreateManagedPrefixList": func(token *string, text string) (string, error) {
 			out, err := s.CreateManagedPrefixList(t.Context(), &sdk.CreateManagedPrefixListInput{
@@ -118,7 +129,7 @@ func TestEveryClientToken(t *testing.T) {
 	}
 	n := 0
 	for i := range s.control.Read().Instances.All() {
-		if i.Streaming == nil { // those of the endpoint are the service's
+		if i.Streaming == nil { // those of endpoint and gateway are the service's
 			n++
 		}
 	}

@@ -113,7 +113,7 @@ func (h *Host) Update(snap *model.Snapshot, changed map[model.Ref]struct{}, all 
 func reroutes(changed map[model.Ref]struct{}) bool {
 	for ref := range changed {
 		switch ref.Kind {
-		case model.Peerings, model.RouteTables, model.VPCs, model.InternetGateways:
+		case model.Peerings, model.RouteTables, model.VPCs, model.InternetGateways, model.NATGateways:
 			return true
 		}
 	}
@@ -262,12 +262,13 @@ func (h *Host) instance(snap *model.Snapshot, id string) *feed.Instance {
 	}
 	if what := row.Streaming; what != nil {
 		out.Gateway, out.Joins = what.Kind == secgroup.GatewayKind, what.Directory
+		out.Translates = what.Kind == secgroup.NATKind
 		if e := snap.VPCEndpoints.Get(what.Name); e != nil && what.Kind == secgroup.EndpointKind {
 			out.Endpoint, out.Service = e.ID, e.Service
 		}
 		for _, ifc := range attached { // that of the management network is the service's, as the instance is
 			switch managed := ifc.Scope == row.Scope; {
-			case len(ifc.Addresses) == 0 || out.Gateway:
+			case len(ifc.Addresses) == 0 || out.Gateway || out.Translates:
 			case out.Endpoint != "" && !managed:
 				out.Answers = ifc.Addresses[0]
 			case out.Endpoint == "" && what.Kind != secgroup.EndpointKind && managed:
@@ -307,6 +308,9 @@ func (h *Host) iface(snap *model.Snapshot, id string) *feed.Interface {
 		out.Instance = on.ID
 		out.TrackedFlows = trackedFlows(snap, on.Scope, on.Type)
 	}
+	if row.Requester == secgroup.NATRequester {
+		out.Groups = []string{openGroup}
+	}
 	if row.Tracking != nil {
 		out.Tracking = *row.Tracking
 	}
@@ -345,6 +349,9 @@ func trackedFlows(snap *model.Snapshot, scope secgroup.Scope, kind string) int {
 // Of prefix lists that they name it has the newest entries; a list that is not
 // there has none.
 func (h *Host) group(snap *model.Snapshot, id string) *feed.Group {
+	if id == openGroup && h.uses[id] > 0 {
+		return everything()
+	}
 	row := snap.Groups.Get(id)
 	if row == nil || h.uses[id] == 0 {
 		return nil

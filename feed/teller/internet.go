@@ -26,32 +26,34 @@ func public(snap *model.Snapshot, row *secgroup.Interface) (internet bool, out [
 }
 
 // routes returns what the network's table says of destinations that no interface
-// has: nil if it leads none of them to the internet.
+// has: nil if it leads none of them to the internet or to a NAT gateway.
 func (n network) routes(snap *model.Snapshot) *feed.Routes {
 	t, v := n.table(snap), snap.VPCs.Get(n.VPC)
 	if t == nil || v == nil {
 		return nil
 	}
 	out := &feed.Routes{}
-	add(out, false, blocks(v)...)
+	for _, p := range blocks(v) {
+		out.Routes = append(out.Routes, feed.Route{Prefix: p.Masked()})
+	}
 	leads := false
 	for i := range t.Routes {
 		r := &t.Routes[i]
-		internet := r.Gateway != "" && snap.Active(t, r)
-		leads = leads || internet
-		add(out, internet, r.Destination)
+		way := feed.Route{Prefix: r.Destination.Masked()}
+		if snap.Active(t, r) {
+			way.Internet = r.Gateway != ""
+			if g := snap.NATGateways.Get(r.NAT); g != nil {
+				way.Via = g.Private
+			}
+		}
+		leads = leads || way.Internet || way.Via.IsValid()
+		out.Routes = append(out.Routes, way)
 	}
 	if !leads {
 		return nil
 	}
 	slices.SortFunc(out.Routes, func(a, b feed.Route) int { return a.Prefix.Compare(b.Prefix) })
 	return out
-}
-
-func add(r *feed.Routes, internet bool, prefixes ...netip.Prefix) {
-	for _, p := range prefixes {
-		r.Routes = append(r.Routes, feed.Route{Prefix: p.Masked(), Internet: internet})
-	}
 }
 
 // blocks returns the address blocks of a VPC.

@@ -761,6 +761,7 @@ type Instance struct {
 	Service       string                 `protobuf:"bytes,11,opt,name=service,proto3" json:"service,omitempty"`
 	Answers       []byte                 `protobuf:"bytes,12,opt,name=answers,proto3" json:"answers,omitempty"`
 	Joins         string                 `protobuf:"bytes,13,opt,name=joins,proto3" json:"joins,omitempty"`
+	Translates    bool                   `protobuf:"varint,14,opt,name=translates,proto3" json:"translates,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -884,6 +885,13 @@ func (x *Instance) GetJoins() string {
 		return x.Joins
 	}
 	return ""
+}
+
+func (x *Instance) GetTranslates() bool {
+	if x != nil {
+		return x.Translates
+	}
+	return false
 }
 
 type Interface struct {
@@ -1603,6 +1611,7 @@ type Route struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Prefix        []byte                 `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"`
 	Internet      bool                   `protobuf:"varint,2,opt,name=internet,proto3" json:"internet,omitempty"`
+	Via           []byte                 `protobuf:"bytes,3,opt,name=via,proto3" json:"via,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1649,6 +1658,13 @@ func (x *Route) GetInternet() bool {
 		return x.Internet
 	}
 	return false
+}
+
+func (x *Route) GetVia() []byte {
+	if x != nil {
+		return x.Via
+	}
+	return nil
 }
 
 // Report is what a host sees of one of its instances.
@@ -2207,7 +2223,7 @@ const file_stream_proto_rawDesc = "" +
 	"\x05Whole\x12-\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x19.hedgeward.stream.v1.KindR\x04kind\x12\x12\n" +
 	"\x04bits\x18\x02 \x01(\rR\x04bits\x12\x18\n" +
-	"\abuckets\x18\x03 \x03(\rR\abuckets\"\xd4\x02\n" +
+	"\abuckets\x18\x03 \x03(\rR\abuckets\"\xf4\x02\n" +
 	"\bInstance\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04gone\x18\x02 \x01(\bR\x04gone\x12\x14\n" +
@@ -2225,7 +2241,10 @@ const file_stream_proto_rawDesc = "" +
 	" \x01(\tR\bendpoint\x12\x18\n" +
 	"\aservice\x18\v \x01(\tR\aservice\x12\x18\n" +
 	"\aanswers\x18\f \x01(\fR\aanswers\x12\x14\n" +
-	"\x05joins\x18\r \x01(\tR\x05joins\"\x8e\x05\n" +
+	"\x05joins\x18\r \x01(\tR\x05joins\x12\x1e\n" +
+	"\n" +
+	"translates\x18\x0e \x01(\bR\n" +
+	"translates\"\x8e\x05\n" +
 	"\tInterface\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04gone\x18\x02 \x01(\bR\x04gone\x12\x10\n" +
@@ -2290,10 +2309,11 @@ const file_stream_proto_rawDesc = "" +
 	"\x06Routes\x12\x18\n" +
 	"\anetwork\x18\x01 \x01(\tR\anetwork\x12\x12\n" +
 	"\x04gone\x18\x02 \x01(\bR\x04gone\x122\n" +
-	"\x06routes\x18\x03 \x03(\v2\x1a.hedgeward.stream.v1.RouteR\x06routes\";\n" +
+	"\x06routes\x18\x03 \x03(\v2\x1a.hedgeward.stream.v1.RouteR\x06routes\"M\n" +
 	"\x05Route\x12\x16\n" +
 	"\x06prefix\x18\x01 \x01(\fR\x06prefix\x12\x1a\n" +
-	"\binternet\x18\x02 \x01(\bR\binternet\"X\n" +
+	"\binternet\x18\x02 \x01(\bR\binternet\x12\x10\n" +
+	"\x03via\x18\x03 \x01(\fR\x03via\"X\n" +
 	"\x06Report\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\tR\binstance\x12\x1a\n" +
 	"\bobserved\x18\x02 \x01(\tR\bobserved\x12\x16\n" +

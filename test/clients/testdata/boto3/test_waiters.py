@@ -96,7 +96,7 @@ class Everything(unittest.TestCase):
     # Operations that have fewer than six to show, whatever is made.
     FEW = {"DescribeDhcpOptions", "DescribeImages", "DescribeInstanceTypeOfferings", "DescribePrefixLists", "DescribeVolumes",
            "DescribeVpcClassicLinkDnsSupport", "DescribeAddressesAttribute", "DescribeInstanceCreditSpecifications",
-           "DescribeVpcEndpoints", "DescribeVpcEndpointServices"}
+           "DescribeNatGateways", "DescribeVpcEndpoints", "DescribeVpcEndpointServices"}
 
     def test_paginators(self):
         tried = []
