@@ -47,6 +47,14 @@ func FactsOf(snap *model.Snapshot, scope secgroup.Scope, id string) Facts {
 	case RouteTableType:
 		t, _ := routeTableOf(snap, scope, id) // found above
 		f.VPC = t.VPC
+	case EndpointType:
+		f.VPC = snap.VPCEndpoints.Get(id).VPC
+	case NetworkACLType:
+		for v := range snap.VPCs.By(model.ByScope, model.ScopeValue(scope)) {
+			if v.DefaultACL == id {
+				f.VPC = v.ID
+			}
+		}
 	case PeeringType:
 		f.VPC = snap.Peerings.Get(id).Side(scope).VPC
 	case InternetGatewayType:

@@ -19,7 +19,7 @@ func taggedThings(t *testing.T, s *Service) map[string]string {
 	n := mustSubnet(t, s, v.ID, "10.0.0.0/24")
 	err := s.write(t.Context(), alice.Scope, func(tx *model.Tx) error {
 		tx.Interfaces.Put(&secgroup.Interface{Scope: alice.Scope, ID: "eni-1", VPC: v.ID, Subnet: n.ID, Groups: []string{v.DefaultGroup}})
-		tx.Instances.Put(&secgroup.Instance{Scope: alice.Scope, ID: "i-1", State: secgroup.Terminated})
+		tx.Instances.Put(&secgroup.Instance{Scope: alice.Scope, ID: "i-1", VPC: v.ID, Subnet: n.ID, State: secgroup.Terminated})
 		return nil
 	})
 	if err != nil {
