@@ -32,7 +32,8 @@ var (
 // nothing but the MAC address, so callers may repeat themselves.
 //
 // Errors: InvalidNetworkInterfaceID.NotFound, InvalidNetworkInterface.InUse (an
-// instance, another host or another device has it), InvalidParameterValue (the
+// instance or another host has it, and then ErrNotOnHost too; or another device has
+// it), InvalidParameterValue (the
 // device is another interface's, or the MAC address is), IncorrectState (the host is
 // giving it back), OperationNotPermitted (a service manages the interface).
 func (s *Service) ClaimInterface(ctx context.Context, host, id string, d ClaimedDevice) error {
@@ -47,8 +48,10 @@ func (s *Service) ClaimInterface(ctx context.Context, host, id string, d Claimed
 		switch c := was.Claimed(); {
 		case was.Attachment == nil:
 		case c == nil:
-			return inUse(id)
-		case c.Host != host || c.Device != d.Name || c.Own != d.Own:
+			return foreign{inUse(id)}
+		case c.Host != host:
+			return foreign{claimedBy(id, c)}
+		case c.Device != d.Name || c.Own != d.Own:
 			return claimedBy(id, c)
 		case c.Releasing:
 			return secgroup.Errorf("IncorrectState", "Interface %s is being given back by host %s; try again when it is available.", id, host)
@@ -203,6 +206,13 @@ func plainName(name string) bool {
 	return true
 }
 
+// foreign is the refusal of a host's words about an interface that is another's. It
+// is ErrNotOnHost, so that who speaks for the host can note it.
+type foreign struct{ no error }
+
+func (f foreign) Error() string   { return f.no.Error() }
+func (f foreign) Unwrap() []error { return []error{f.no, ErrNotOnHost} }
+
 func claimedBy(id string, c *secgroup.Claim) error {
 	return secgroup.Errorf("InvalidNetworkInterface.InUse", "Interface: [%s] in use. Host %s has claimed it for device %s.", id, c.Host, c.Device)
 }
@@ -211,17 +221,17 @@ func claimedBy(id string, c *secgroup.Claim) error {
 // when the host has taken its programs off the device and said so
 // (ReportReleased). To give up what nobody claims changes nothing.
 //
-// Errors: InvalidNetworkInterfaceID.NotFound, InvalidNetworkInterface.InUse (an
-// instance or another host has it).
+// Errors: InvalidNetworkInterfaceID.NotFound, InvalidNetworkInterface.InUse and
+// ErrNotOnHost (an instance or another host has it).
 func (s *Service) ReleaseInterface(ctx context.Context, host, id string) error {
 	return s.onInterface(ctx, id, func(tx *model.Tx, was *secgroup.Interface) error {
 		switch c := was.Claimed(); {
 		case was.Attachment == nil:
 			return nil
 		case c == nil:
-			return inUse(id)
+			return foreign{inUse(id)}
 		case c.Host != host:
-			return claimedBy(id, c)
+			return foreign{claimedBy(id, c)}
 		case c.Releasing:
 			return nil
 		}

@@ -13,8 +13,9 @@ import (
 	"github.com/hedgeward/hedgeward/secgroup"
 )
 
-// ErrNotOnHost reports that a host spoke of an instance that is not on it.
-var ErrNotOnHost = errors.New("the instance is not on this host")
+// ErrNotOnHost reports that a host spoke of an instance or an interface that is not
+// its own.
+var ErrNotOnHost = errors.New("it is not on this host")
 
 // ReportInstance takes what a host's agent sees of one of its instances. An
 // observation completes the transition that waits for it and is otherwise

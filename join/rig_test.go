@@ -38,18 +38,18 @@ type rig struct {
 	refused map[string]int
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T, edit ...func(*join.ServerConfig)) *rig {
 	t.Helper()
 	db, err := store.Embedded(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	return serve(t, db, clock.NewFake(start))
+	return serve(t, db, clock.NewFake(start), edit...)
 }
 
 // serve runs a server on a store that exists.
-func serve(t *testing.T, db *store.Store, c *clock.Fake) *rig {
+func serve(t *testing.T, db *store.Store, c *clock.Fake, edit ...func(*join.ServerConfig)) *rig {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	m, err := model.Open(t.Context(), db, log)
@@ -58,11 +58,15 @@ func serve(t *testing.T, db *store.Store, c *clock.Fake) *rig {
 	}
 	r := &rig{t: t, clock: c, store: db, streamed: make(chan string, 100), refused: map[string]int{}}
 	r.control = control.New(db, m, control.Config{Now: c.Now})
-	r.server = join.NewServer(join.ServerConfig{Registry: r.control, Clock: c, Log: log, Refused: func(code string) {
+	cfg := join.ServerConfig{Registry: r.control, Clock: c, Log: log, Refused: func(code string) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.refused[code]++
-	}})
+	}}
+	for _, f := range edit {
+		f(&cfg)
+	}
+	r.server = join.NewServer(cfg)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

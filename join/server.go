@@ -36,6 +36,7 @@ type ServerConfig struct {
 	Clock    clock.Clock   // the machine's
 	Log      *slog.Logger  // discards
 	Life     time.Duration // of hosts' certificates; DefaultLife
+	Crowd    Crowd         // of connections
 	// Refused is called for every handshake and request that is turned away, with
 	// the code of why. nil: nobody counts.
 	Refused func(code string)
@@ -52,6 +53,7 @@ type Server struct {
 	clock    clock.Clock
 	log      *slog.Logger
 	life     time.Duration
+	crowd    Crowd
 	refused  func(code string)
 	slots    chan struct{} // capacity: requests to join that are worked on at a time
 
@@ -68,7 +70,7 @@ const atOnce = 16 // requests to join
 // connection.
 func NewServer(cfg ServerConfig) *Server {
 	s := &Server{
-		registry: cfg.Registry, clock: cfg.Clock, log: cfg.Log, life: cfg.Life, refused: cfg.Refused,
+		registry: cfg.Registry, clock: cfg.Clock, log: cfg.Log, life: cfg.Life, crowd: cfg.Crowd, refused: cfg.Refused,
 		slots: make(chan struct{}, atOnce), known: map[string]*authority{}, shown: map[string]*tls.Certificate{},
 		held: map[*hold]struct{}{}, said: map[string]time.Time{},
 	}

@@ -25,6 +25,7 @@ const (
 	HandshakeFailed    = "HandshakeFailed"
 	RequestMalformed   = "RequestMalformed"
 	ServerBusy         = "ServerBusy"
+	TooManyConnections = "TooManyConnections" // or one that stayed too long without showing who it is
 )
 
 const (
@@ -101,8 +102,9 @@ func (s *Server) HTTP(stream http.Handler) *http.Server {
 	mux.Handle("POST "+renewPath, s.bounded(s.renew))
 	mux.Handle("POST "+checkPath, s.bounded(s.check))
 	mux.Handle("/", s.Require(stream))
+	present := newCrowd(s.crowd, func(remote string, err error) { s.refuse(TooManyConnections, remote, err) })
 	return &http.Server{
-		Handler: mux, TLSConfig: s.ServerTLS(), ConnState: s.noteHandshake,
+		Handler: mux, TLSConfig: s.ServerTLS(), ConnState: func(conn net.Conn, state http.ConnState) { s.note(present, conn, state) },
 		ReadHeaderTimeout: handshakeTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHead,
 		ErrorLog: slog.NewLogLogger(errorLog{s.log.Handler()}, slog.LevelWarn),
 	}
@@ -119,11 +121,26 @@ func (h errorLog) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, r)
 }
 
-// noteHandshake counts connections that end in their handshake.
-func (s *Server) noteHandshake(conn net.Conn, state http.ConnState) {
+// note keeps who is present true to the connections, and counts those that end in
+// their handshake.
+func (s *Server) note(present *crowd, conn net.Conn, state http.ConnState) {
 	c, ok := conn.(*tls.Conn)
-	if !ok || state != http.StateClosed || c.ConnectionState().HandshakeComplete {
+	if !ok {
 		return
+	}
+	switch state {
+	case http.StateNew:
+		present.come(conn)
+		return
+	case http.StateActive:
+		present.prove(c)
+		return
+	case http.StateClosed:
+	default:
+		return
+	}
+	if !present.leave(conn) || c.ConnectionState().HandshakeComplete {
+		return // it was ended, which is counted; or it ends as it should
 	}
 	err := c.HandshakeContext(context.Background()) // it failed, and says so again
 	if err == nil || errors.Is(err, io.EOF) {

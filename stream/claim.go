@@ -34,7 +34,8 @@ type Made struct {
 }
 
 // Claims keeps what hosts have claimed. It is told which host asks by who that is to
-// the server, never by what the host says. Refusals are *secgroup.Error.
+// the server, never by what the host says. Refusals are *secgroup.Error; ErrForeign as
+// well if the interface is another's.
 type Claims interface {
 	Claim(ctx context.Context, host string, c Claim) (eni string, err error)
 	// Release gives an interface up. It reports whether the host still has to take it
@@ -56,6 +57,7 @@ func (s *Server) claim(ctx context.Context, in *connect.Request[pb.Claim]) (*con
 		return nil, s.refuse(r, RefusedMalformed, connect.CodeInvalidArgument, err)
 	}
 	eni, err := s.cfg.Claims.Claim(ctx, r.host, c)
+	s.noteForeign(r, err)
 	if no := new(secgroup.Error); errors.As(err, &no) {
 		return connect.NewResponse(&pb.Claimed{Refusal: &pb.Refusal{Code: no.Code, Message: no.Message}}), nil
 	}
@@ -74,6 +76,7 @@ func (s *Server) release(ctx context.Context, in *connect.Request[pb.Release]) (
 		return nil, s.refuse(r, RefusedMalformed, connect.CodeInvalidArgument, err)
 	}
 	pending, err := s.cfg.Claims.Release(ctx, r.host, eni, in.Msg.GetDone())
+	s.noteForeign(r, err)
 	if no := new(secgroup.Error); errors.As(err, &no) {
 		return connect.NewResponse(&pb.Released{Refusal: &pb.Refusal{Code: no.Code, Message: no.Message}}), nil
 	}
@@ -82,6 +85,14 @@ func (s *Server) release(ctx context.Context, in *connect.Request[pb.Release]) (
 		return nil, connect.NewError(connect.CodeUnavailable, errors.New("cannot take the release now"))
 	}
 	return connect.NewResponse(&pb.Released{Pending: pending}), nil
+}
+
+// noteForeign counts and logs that a host wanted what is another's. Its answer is the
+// refusal with its code, as for any claim.
+func (s *Server) noteForeign(r *request, err error) {
+	if errors.Is(err, ErrForeign) {
+		s.refuse(r, RefusedForeign, connect.CodePermissionDenied, err)
+	}
 }
 
 // decodeClaim checks the form of a claim; what it means is for Claims to check.

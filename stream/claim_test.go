@@ -91,6 +91,20 @@ func TestClaimsArriveInTheNameOfWhoAsks(t *testing.T) {
 			t.Errorf("refused with %v", err)
 		}
 	}
+	if n := r.refusals(RefusedForeign); n != 0 {
+		t.Errorf("%d refusals count as of others' interfaces", n)
+	}
+	l.answer = errors.Join(l.answer, ErrForeign) // the same answer, and it is noted
+	_, err = c.Claim(t.Context(), want[0])
+	_, err2 = c.Release(t.Context(), "eni-1", false)
+	for _, err := range []error{err, err2} {
+		if no := new(secgroup.Error); !errors.As(err, &no) || no.Message != "Another has it." {
+			t.Errorf("refused with %v", err)
+		}
+	}
+	if n := r.refusals(RefusedForeign); n != 2 {
+		t.Errorf("a claim and a release of others' interfaces are counted %d times", n)
+	}
 	l.answer = errors.New("the store is away") // which is no business of hosts
 	if _, err := c.Claim(t.Context(), want[0]); connect.CodeOf(err) != connect.CodeUnavailable || strings.Contains(err.Error(), "store") {
 		t.Errorf("unavailable: %v", err)

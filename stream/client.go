@@ -43,6 +43,11 @@ type ClientConfig struct {
 	File string // keeps what was told; empty: nothing is kept
 	Log  *slog.Logger
 
+	// Renewed returns a channel that is closed when Dial has something newer to prove
+	// who the host is: the stream is then made anew, since a server drops it when what
+	// it began with expires. nil: that never happens.
+	Renewed func() <-chan struct{}
+
 	// Explain returns what a server says of why it refused this host, or the error
 	// that it is given. A refused handshake gives no reason by itself. nil: nobody
 	// is asked.
@@ -58,8 +63,7 @@ type ClientConfig struct {
 
 // Client follows the servers on one host.
 type Client struct {
-	cfg  ClientConfig
-	http *http.Transport
+	cfg ClientConfig
 
 	// Of Load and Run, which have one caller.
 	held    feed.State
@@ -67,6 +71,7 @@ type Client struct {
 	journal journal
 
 	mu     sync.Mutex
+	http   *http.Transport
 	server string // connected to; empty: to none
 	status Status
 }
@@ -90,16 +95,31 @@ func NewClient(cfg ClientConfig) *Client {
 	if cfg.Clock == nil {
 		cfg.Clock = clock.Real{}
 	}
+	c := &Client{cfg: cfg, journal: journal{path: cfg.File, host: cfg.Host}}
+	c.http = c.transport()
+	c.status.Since = cfg.Clock.Now()
+	return c
+}
+
+// transport returns what makes connections anew.
+func (c *Client) transport() *http.Transport {
 	var only http.Protocols
 	only.SetHTTP2(true)
-	c := &Client{cfg: cfg, journal: journal{path: cfg.File, host: cfg.Host}}
-	c.http = &http.Transport{
-		Protocols: &only, DialTLSContext: c.dial, HTTP2: Alive(cfg.Silent, cfg.Answer),
+	return &http.Transport{
+		Protocols: &only, DialTLSContext: c.dial, HTTP2: Alive(c.cfg.Silent, c.cfg.Answer),
 		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13}, DisableCompression: true,
 		IdleConnTimeout: time.Minute,
 	}
-	c.status.Since = cfg.Clock.Now()
-	return c
+}
+
+// redial has everything that is said from now on go over a new connection. The old one
+// ends once the calls on it have.
+func (c *Client) redial() {
+	c.mu.Lock()
+	old := c.http
+	c.http = c.transport()
+	c.mu.Unlock()
+	old.CloseIdleConnections()
 }
 
 // dial gives up on a server that accepts a connection and says nothing.
@@ -139,17 +159,29 @@ func (c *Client) Load(a Agent) (bool, error) {
 
 // Run follows one server after the other until ctx ends, and returns its cause.
 func (c *Client) Run(ctx context.Context, a Agent) error {
-	defer c.http.CloseIdleConnections()
+	defer c.redial()
 	defer c.journal.drop()
 	pause := c.cfg.Pause
+	var renewed <-chan struct{}
 	for at := rand.Int(); ; at++ { // so that the hosts do not all begin with the same server
 		servers := c.cfg.Servers()
 		err := errors.New("no server is known: join this host again")
 		if len(servers) > 0 {
 			server := servers[at%len(servers)]
+			if c.cfg.Renewed != nil {
+				if now := c.cfg.Renewed(); now != renewed {
+					renewed = now
+					c.redial()
+				}
+			}
 			var followed bool
-			if followed, err = c.follow(ctx, a, server); followed {
+			if followed, err = c.follow(ctx, a, server, renewed); followed {
 				pause = c.cfg.Pause
+			}
+			if errors.Is(err, errRenewed) && ctx.Err() == nil {
+				c.cfg.Log.Info("coming back with the renewed certificate", "server", server)
+				at-- // the same server, at once
+				continue
 			}
 			if c.cfg.Explain != nil && turnedAway(err) && ctx.Err() == nil {
 				err = c.cfg.Explain(ctx, err)
@@ -208,6 +240,9 @@ func (c *Client) Status() Status {
 	return c.status
 }
 
+// errRenewed ends a stream that is to go on with a newer certificate.
+var errRenewed = errors.New("the certificate of this host was renewed")
+
 // errAlone reports that no server is connected.
 var errAlone = errors.New("no server is connected")
 
@@ -237,7 +272,11 @@ func call[In, Out any](ctx context.Context, c *Client, path string, in *In) (*Ou
 	return out.Msg, nil
 }
 
-func (c *Client) client() *http.Client { return &http.Client{Transport: c.http} }
+func (c *Client) client() *http.Client {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return &http.Client{Transport: c.http}
+}
 
 func (c *Client) options() []connect.ClientOption {
 	return []connect.ClientOption{connect.WithReadMaxBytes(maxToHost), connect.WithAcceptCompression("gzip", nil, nil)}

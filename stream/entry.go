@@ -13,6 +13,35 @@ import (
 	pb "github.com/hedgeward/hedgeward/stream/streampb"
 )
 
+// most is how many streams of one host are served at a time: the one that counts,
+// those that it has just superseded, and one that begins. Each that begins costs the
+// server all that the host shall hold.
+const most = 4
+
+// begin counts a stream that begins; end must be called when it has ended. Too many
+// are refused.
+func (s *Server) begin(r *request) error {
+	s.mu.Lock()
+	crowded := s.begun[r.host] >= most
+	if !crowded {
+		s.begun[r.host]++
+	}
+	s.mu.Unlock()
+	if crowded {
+		return s.refuse(r, RefusedCrowded, connect.CodeResourceExhausted, fmt.Errorf("the host has begun %d streams already", most))
+	}
+	return nil
+}
+
+// end counts a stream that has ended.
+func (s *Server) end(host string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.begun[host]--; s.begun[host] == 0 {
+		delete(s.begun, host)
+	}
+}
+
 // enter makes a stream its host's. An older one of the same host ends: it is most
 // often what a broken link left behind.
 func (s *Server) enter(c *conn, hello *pb.Hello) error {

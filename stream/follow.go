@@ -38,6 +38,10 @@ func (s *Server) follow(ctx context.Context, stream *connect.BidiStream[pb.FromH
 		request: ctx.Value(requestKey{}).(*request), server: s, stream: stream, names: newNamer(),
 		acked: make(chan struct{}, 1), progress: progress{mine: map[string]struct{}{}},
 	}
+	if err := s.begin(c.request); err != nil {
+		return err
+	}
+	defer s.end(c.host)
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	defer c.cancel(nil)
 	defer context.AfterFunc(c.ctx, c.interrupt)()

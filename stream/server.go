@@ -41,7 +41,7 @@ type ServerConfig struct {
 	Replica, Version string              // for people
 	Refused          func(reason string) // counts refusals by reason; nil: nobody counts
 	Mark             time.Duration       // how old the revision that an idle host knows may be; 5s
-	Greet            time.Duration       // how long a host may take to say hello, and a replica to catch up with it; 10s
+	Greet            time.Duration       // how long a host may take to say hello or what a call asks, and a replica to catch up with it; 10s
 	Drain            time.Duration       // how long a host may take to read what it is sent; 30s
 }
 
@@ -56,6 +56,7 @@ const (
 	RefusedForeign    = "foreign"    // it spoke of what is not its own
 	RefusedSlow       = "slow"       // it does not read
 	RefusedSuperseded = "superseded" // it has come back on another stream
+	RefusedCrowded    = "crowded"    // it has begun too many streams at once
 )
 
 // Server serves hosts' streams and reports on one replica.
@@ -65,6 +66,7 @@ type Server struct {
 
 	mu       sync.Mutex
 	hosts    map[string]*host
+	begun    map[string]int // streams of a host that have not ended
 	draining bool
 	moved    chan struct{} // closed and replaced whenever a host's progress changes
 }
@@ -77,7 +79,7 @@ func NewServer(cfg ServerConfig) *Server {
 	if cfg.Refused == nil {
 		cfg.Refused = func(string) {}
 	}
-	s := &Server{cfg: cfg, mux: http.NewServeMux(), hosts: map[string]*host{}, moved: make(chan struct{})}
+	s := &Server{cfg: cfg, mux: http.NewServeMux(), hosts: map[string]*host{}, begun: map[string]int{}, moved: make(chan struct{})}
 	options := []connect.HandlerOption{
 		connect.WithReadMaxBytes(maxFromHost),
 		connect.WithCompression("gzip", nil, nil), // nothing to gain on messages this small, and no bombs
@@ -111,7 +113,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer release()
-	ctx = context.WithValue(ctx, requestKey{}, &request{name, r.RemoteAddr, http.NewResponseController(w)})
+	ctl := http.NewResponseController(w)
+	if r.URL.Path != followPath { // a call, which is short
+		now := time.Now()
+		err := errors.Join(ctl.SetReadDeadline(now.Add(s.cfg.Greet)), ctl.SetWriteDeadline(now.Add(s.cfg.Greet+s.cfg.Drain)))
+		if err != nil {
+			s.cfg.Log.Error("cannot bound a call", "host", name, "peer", r.RemoteAddr, "error", err)
+			http.Error(w, "cannot serve this now", http.StatusServiceUnavailable)
+			return
+		}
+	}
+	ctx = context.WithValue(ctx, requestKey{}, &request{name, r.RemoteAddr, ctl})
 	s.mux.ServeHTTP(w, r.WithContext(ctx))
 }
 

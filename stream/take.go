@@ -25,8 +25,8 @@ type follower struct {
 }
 
 // follow does what one server says until that ends, and says why. It reports
-// whether the server had said anything.
-func (c *Client) follow(ctx context.Context, a Agent, server string) (followed bool, err error) {
+// whether the server had said anything. It ends when renewed is closed.
+func (c *Client) follow(ctx context.Context, a Agent, server string, renewed <-chan struct{}) (followed bool, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	f := &follower{Client: c, agent: a, done: make(chan uint64, 1)}
 	f.stream = connect.NewClient[pb.FromHost, pb.ToHost](c.client(), "https://"+server+followPath, c.options()...).CallBidiStream(ctx)
@@ -48,6 +48,13 @@ func (c *Client) follow(ctx context.Context, a Agent, server string) (followed b
 	acking.Go(func() {
 		if err := f.ack(ctx); err != nil {
 			cancel(err)
+		}
+	})
+	acking.Go(func() {
+		select {
+		case <-renewed:
+			cancel(errRenewed)
+		case <-ctx.Done():
 		}
 	})
 	d := &decoder{}

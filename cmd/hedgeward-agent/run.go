@@ -117,7 +117,8 @@ func assemble(st *state, o runOptions, log *slog.Logger) (h *host, err error) {
 		return nil, err
 	}
 	h.client = stream.NewClient(stream.ClientConfig{
-		Host: h.identity.Host(), Servers: h.servers, Dial: h.identity.DialTLS, Explain: h.identity.Explain, File: st.feed(), Log: log, Version: version,
+		Host: h.identity.Host(), Servers: h.servers, Dial: h.identity.DialTLS, Renewed: h.identity.Changed, Explain: h.identity.Explain,
+		File: st.feed(), Log: log, Version: version,
 	})
 	h.agent, err = agent.New(agent.Config{
 		Datapath: h.datapath,

@@ -59,7 +59,7 @@ func (c claims) Claim(ctx context.Context, host string, of stream.Claim) (string
 	}
 	d := control.ClaimedDevice{Name: of.Device, MAC: of.MAC, Own: of.Own}
 	if of.Interface != "" {
-		return of.Interface, c.control.ClaimInterface(ctx, host, of.Interface, d)
+		return of.Interface, ofAnother(c.control.ClaimInterface(ctx, host, of.Interface, d))
 	}
 	spec := control.InterfaceSpec{Subnet: of.Made.Subnet, Groups: of.Made.Groups, Description: of.Made.Description}
 	var family [flow.NumFamilies][]netip.Addr
@@ -86,7 +86,7 @@ func (c claims) Release(ctx context.Context, host, eni string, done bool) (pendi
 		return false, c.control.ReportReleased(ctx, host, eni)
 	}
 	if err := c.control.ReleaseInterface(ctx, host, eni); err != nil {
-		return false, err
+		return false, ofAnother(err)
 	}
 	i := c.control.Read().Interfaces.Get(eni)
 	return i != nil && i.Claimed() != nil, nil

@@ -99,7 +99,7 @@ func (a told) Behind() (map[string]int64, <-chan struct{}) { return nil, nil }
 func (o *office) follow(id *join.Identity) (*stream.Client, told) {
 	c := stream.NewClient(stream.ClientConfig{
 		Host: id.Host(), Servers: func() []string { return []string{strings.TrimPrefix(o.url, "https://")} },
-		Dial: id.DialTLS, Explain: id.Explain, Log: slog.New(slog.DiscardHandler), Pause: time.Millisecond, MaxPause: 10 * time.Millisecond,
+		Dial: id.DialTLS, Renewed: id.Changed, Explain: id.Explain, Log: slog.New(slog.DiscardHandler), Pause: time.Millisecond, MaxPause: 10 * time.Millisecond,
 	})
 	a := told{make(chan *feed.Delta, 100)}
 	ctx, cancel := context.WithCancel(o.t.Context())
@@ -186,9 +186,14 @@ func TestHostsRunWhatIsPlacedOnThem(t *testing.T) {
 			t.Errorf("the hosts are listed as\n%s", listed)
 		}
 	}
-	if err := identities["rack-1"].Renew(t.Context()); err != nil { // the stream goes on
+	was := o.in.remote.stream.Peers()["rack-1"].Address
+	if err := identities["rack-1"].Renew(t.Context()); err != nil {
 		t.Error(err)
 	}
+	eventually(t, "the stream does not go on with the renewed certificate", func() bool {
+		p := o.in.remote.stream.Peers()["rack-1"]
+		return p.Connected && p.Address != was
+	})
 	o.must("disable", "rack-1")
 	eventually(t, "the disabled host is not told why", func() bool {
 		return strings.Contains(clients["rack-1"].Status().Error, "hedgeward host enable rack-1")

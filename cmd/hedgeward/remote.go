@@ -84,11 +84,7 @@ func (h *remoteHosts) attend(ctx context.Context, in *installation) error {
 		Hold: func(r *http.Request) (string, context.Context, func(), error) { return h.join.Hold(r.Context(), r.TLS) },
 		Tell: func(host string) stream.Telling { return teller.Tell(in.model, host) },
 		Report: func(ctx context.Context, host, id string, observed secgroup.InstanceState, detail string) error {
-			err := in.control.ReportInstance(ctx, host, id, observed, detail)
-			if errors.Is(err, control.ErrNotOnHost) {
-				return fmt.Errorf("%w: %w", stream.ErrForeign, err)
-			}
-			return err
+			return ofAnother(in.control.ReportInstance(ctx, host, id, observed, detail))
 		},
 		Claims: claims{in.control},
 		Epoch:  epoch, Replica: replica, Version: version, Log: in.log, Refused: refused,
@@ -98,6 +94,14 @@ func (h *remoteHosts) attend(ctx context.Context, in *installation) error {
 	connected := h.view.Connected
 	h.present.connected.Store(&connected)
 	return nil
+}
+
+// ofAnother says so in the stream's words if a host spoke of what is not its own.
+func ofAnother(err error) error {
+	if errors.Is(err, control.ErrNotOnHost) {
+		return fmt.Errorf("%w: %w", stream.ErrForeign, err)
+	}
+	return err
 }
 
 // tasks are what runs for hosts while the installation does.
