@@ -107,6 +107,7 @@ func (d *Datapath) putLocal(id uint32, s *slot) error {
 	if err := d.Locals.Put(id, &value); err != nil {
 		return fmt.Errorf("write address id %d: %w", id, asFull(err))
 	}
+	d.ids[id] = value
 	return nil
 }
 
@@ -115,20 +116,27 @@ func (d *Datapath) putLocal(id uint32, s *slot) error {
 func (d *Datapath) dropLocal(id uint32, s *slot) {
 	value := bpfobj.HedgewardLocal{Allowance: s.allowance.number}
 	d.drop(d.Locals.Put(id, &value))
+	d.ids[id] = value
 	d.forgetLocal(id)
 }
 
 func (d *Datapath) forgetLocal(id uint32) {
-	d.gone = append(d.gone, func() { d.drop(d.Locals.Delete(id)) })
+	d.gone = append(d.gone, func() {
+		d.drop(d.Locals.Delete(id))
+		delete(d.ids, id)
+	})
 	d.sweepSoon()
 }
 
-// adoptLocals finds the ids that an earlier process had not forgotten yet.
+// adoptLocals finds the ids that there are, and those that an earlier process had not
+// forgotten yet.
 func (d *Datapath) adoptLocals() error {
+	d.ids = make(map[uint32]bpfobj.HedgewardLocal)
 	var id uint32
 	var value bpfobj.HedgewardLocal
 	it := d.Locals.Iterate()
 	for it.Next(&id, &value) {
+		d.ids[id] = value
 		if value.Slot == 0 || d.record(value.Slot-1).Flags&interfaceUsed == 0 {
 			d.forgetLocal(id)
 		}

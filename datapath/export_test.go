@@ -109,3 +109,36 @@ func (d *Datapath) BackTo4(object string) (err error) {
 	}
 	return d.names.mark(layoutMark, previousLayout)
 }
+
+// RunFrame runs a frame to an instance through a program, asking nobody else.
+func RunFrame(prog *ebpf.Program, ifindex int, frame []byte) error {
+	_, err := runFrame(prog, ifindex, frame, 1, 0)
+	return err
+}
+
+// SweepEverything is a sweep that takes all flows for dead.
+func (d *Datapath) SweepEverything() (Swept, error) {
+	d.sweeping.Lock()
+	defer d.sweeping.Unlock()
+	p := &pass{d: d}
+	pairs := map[bpfobj.HedgewardPairKey]bool{}
+	err := d.Flows(func(x Flow) bool {
+		if x.key.remoteID == 0 || !pairs[x.key.pair] {
+			p.victims = append(p.victims, x.key.victim())
+		}
+		pairs[x.key.pair] = true
+		return true
+	})
+	if err != nil {
+		return Swept{}, err
+	}
+	err = p.end()
+	return p.found, err
+}
+
+// IDs returns how many ids of addresses and interfaces flows may carry.
+func (d *Datapath) IDs() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.ids)
+}

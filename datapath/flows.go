@@ -67,25 +67,38 @@ func ofPair(k *bpfobj.HedgewardPairKey, end int) entry {
 
 func isICMP(protocol uint8) bool { return protocol == 1 || protocol == 58 }
 
-// batches calls f with all entries of one flow table.
-func batches[K, V any](m *ebpf.Map, f func(*K, *V) bool) (more bool, err error) {
+// eachSlice calls f with all entries of a map, at most so many at once, until it fails.
+func eachSlice[K, V any](m *ebpf.Map, size int, f func([]K, []V) error) error {
 	var cursor ebpf.MapBatchCursor
-	keys := make([]K, readBatch)
-	values := make([]V, readBatch)
+	keys, values := make([]K, size), make([]V, size)
 	for {
 		n, err := m.BatchLookup(&cursor, keys, values, nil)
-		for i := range n {
-			if !f(&keys[i], &values[i]) {
-				return false, nil
-			}
+		last := errors.Is(err, ebpf.ErrKeyNotExist)
+		if err != nil && !last {
+			return fmt.Errorf("read flows: %w", err)
 		}
-		if errors.Is(err, ebpf.ErrKeyNotExist) {
-			return true, nil
-		}
-		if err != nil {
-			return false, fmt.Errorf("read flows: %w", err)
+		if err := f(keys[:n], values[:n]); err != nil || last {
+			return err
 		}
 	}
+}
+
+var errEnough = errors.New("no more is wanted")
+
+// batches calls f with all entries of one flow table, until it returns false.
+func batches[K, V any](m *ebpf.Map, f func(*K, *V) bool) (more bool, err error) {
+	err = eachSlice(m, readBatch, func(keys []K, values []V) error {
+		for i := range keys {
+			if !f(&keys[i], &values[i]) {
+				return errEnough
+			}
+		}
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // eachEnd calls f with all that interfaces remember, live or not, until it returns

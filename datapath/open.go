@@ -52,7 +52,9 @@ type Datapath struct {
 	settings   bpfobj.HedgewardSettings
 	reserved   map[uint32]map[netip.Addr]uint16 // by network: what no interface can have
 	allowances map[string]*allowance            // by instance
+	ids        map[uint32]bpfobj.HedgewardLocal // what the map locals holds
 	gone       []func()                         // to be done once all flows of what went are swept
+	swept      Swept
 	handles    handles
 	drift      drift
 	kick       chan struct{} // asks Run for a sweep
@@ -195,11 +197,7 @@ func (d *Datapath) load() error {
 	}
 	var objs bpfobj.HedgewardObjects
 	options := &ebpf.CollectionOptions{Maps: ebpf.MapOptions{PinPath: c.Dir}}
-	if err = spec.LoadAndAssign(&objs, options); err != nil {
-		// Kernels before 6.1 do not let a program of that type use these maps.
-		spec.Programs[bpfobj.HedgewardProgSweepAside] = spec.Programs[bpfobj.HedgewardProgSweep]
-		err = spec.LoadAndAssign(&objs, options)
-	}
+	err = spec.LoadAndAssign(&objs, options)
 	if errors.Is(err, ebpf.ErrMapIncompatible) {
 		return fmt.Errorf("what is pinned in %s is of another version of Hedgeward: run `hedgeward down` with that version, then start again: %w", c.Dir, err)
 	}

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
-
-	"github.com/cilium/ebpf"
 )
 
 const (
@@ -31,10 +29,11 @@ type Swept struct {
 }
 
 // Sweep frees the room of flows that are dead, gives their units of the allowances
-// back, and frees what has been retired. The work is done by a program in the
-// kernel, beside the packets. No verdict depends on it: a flow's end is decided by
-// its packets.
-func (d *Datapath) Sweep(context.Context) error {
+// back, and frees what has been retired. It goes through the tables slice by slice,
+// between which others run; the work is done by a program in the kernel, beside the
+// packets. No verdict depends on it: a flow's end is decided by its packets. When
+// ctx ends in between, the rest is left to the next sweep.
+func (d *Datapath) Sweep(ctx context.Context) error {
 	d.sweeping.Lock()
 	defer d.sweeping.Unlock()
 	d.mu.Lock()
@@ -43,8 +42,9 @@ func (d *Datapath) Sweep(context.Context) error {
 	d.gone = nil
 	d.beginCount()
 	d.mu.Unlock()
+	var p *pass
 	if err == nil {
-		_, err = d.progs.SweepAside.Run(runOptions(d.progs.SweepAside))
+		p, err = d.sweepTables(ctx)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -55,24 +55,19 @@ func (d *Datapath) Sweep(context.Context) error {
 	for _, done := range gone {
 		done()
 	}
+	for number, n := range p.counts {
+		atomic.AddUint32(&d.allowanceRecord(uint32(number)).Counted, n)
+	}
 	d.endCount()
+	d.swept = p.found
 	return nil
 }
 
-// runOptions are for running a program that reads nothing.
-func runOptions(p *ebpf.Program) *ebpf.RunOptions {
-	if p.Type() == ebpf.Syscall {
-		return &ebpf.RunOptions{}
-	}
-	return &ebpf.RunOptions{Data: make([]byte, 64)}
-}
-
 // Swept returns what the last sweep found.
-func (d *Datapath) Swept() (s Swept, err error) {
-	if err := d.vars.Swept.Get(&s); err != nil {
-		return s, fmt.Errorf("read what was swept: %w", err)
-	}
-	return s, nil
+func (d *Datapath) Swept() Swept {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.swept
 }
 
 // sweepSoon asks Run for a sweep without waiting for it.

@@ -116,10 +116,10 @@ func (d *Datapath) Cut(f Filter) (int, error) {
 	if d.slots[f.Interface] == nil {
 		return 0, fmt.Errorf("cut flows of interface %s: %w", f.Interface, ErrNotFound)
 	}
-	var found []entry
+	var found []bpfobj.HedgewardVictim
 	err := d.flows(d.progs.Clock, func(x Flow) bool {
 		if x.Live && f.Matches(x) {
-			found = append(found, x.key)
+			found = append(found, x.key.victim())
 		}
 		return true
 	})
@@ -127,39 +127,30 @@ func (d *Datapath) Cut(f Filter) (int, error) {
 		return 0, err
 	}
 	n := 0
-	for _, e := range found {
-		done, err := d.cut(e)
+	for some := range slices.Chunk(found, maxVictims) {
+		done, err := d.run(d.progs.Cut, some)
+		n += int(done)
 		if err != nil {
 			return n, fmt.Errorf("cut flows of interface %s: %w", f.Interface, err)
 		}
-		n += done
 	}
 	return n, nil
 }
 
-// cut has the program end one flow, so that it is done as when it dies.
-func (d *Datapath) cut(e entry) (int, error) {
-	var victim bpfobj.HedgewardVictim
-	k := &victim.Key.Flow
+// victim is how programs are told of an end.
+func (e entry) victim() (v bpfobj.HedgewardVictim) {
+	k := &v.Key.Flow
 	k.Local = e.local<<8 | uint32(e.protocol)
 	k.LocalPort, k.RemotePort = e.localPort, e.remotePort
-	k.Remote.Word, victim.Key.Local.Word = e.remote, e.far
-	victim.Pair.Low, victim.Pair.High, victim.Pair.Port = e.pair.Low, e.pair.High, e.pair.Port
+	k.Remote.Word, v.Key.Local.Word = e.remote, e.far
+	v.Pair, v.End = e.pair, uint32(e.end)
 	switch {
 	case e.remoteID != 0:
-		victim.Kind, victim.End = victimPair, uint32(e.end)
+		v.Table = inPairs
 	case e.far != [4]uint32{}:
-		victim.Kind = victimTransit
+		v.Table = inTransit
+	default:
+		v.Table = inFlows
 	}
-	if err := d.vars.Chosen.Set(&victim); err != nil {
-		return 0, err
-	}
-	done, err := d.progs.Cut.Run(&ebpf.RunOptions{Data: make([]byte, 64)})
-	return int(done), err
+	return v
 }
-
-// Kinds of victims, as bpf/sweep.h has them; zero is an entry of flows.
-const (
-	victimTransit = 1
-	victimPair    = 2
-)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 
-/* Taking dead flows out of the table, and their units back. User space runs these
- * programs; packets go on meanwhile, and no verdict depends on it. */
+/* Taking dead flows out of the table, and their units back; ending flows that are
+ * alive. User space says which flows, a few at a time, and runs these programs;
+ * packets go on meanwhile, and no verdict depends on it. */
 #pragma once
 
 #include "flows.h"
@@ -10,12 +11,47 @@
  * is still at work with it. Set when the programs are loaded: a quarter second. */
 const volatile __u32 margin = 0;
 
-/* What a sweep has found, for user space. */
+/* What user space means: an entry of one of the flow tables. */
+enum flow_table { NO_TABLE, IN_FLOWS, IN_TRANSIT, IN_PAIRS };
+
+struct victim {
+	__u32 table;
+	__u32 end; /* of the pair: for cut */
+	struct transit_key key; /* in flows, its first part */
+	struct pair_key pair;
+};
+
+/* So many at once: a run lasts some tens of microseconds, in which its processor
+ * takes no packets. The first of no table ends the list. */
+#define MAX_VICTIMS 256
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_VICTIMS);
+	__type(key, __u32);
+	__type(value, struct victim);
+} victims SEC(".maps");
+
+/* What a run of sweep has found, for user space. */
 struct {
 	__u32 live;
 	__u32 embryonic;
 	__u32 freed;
 } swept SEC(".data.swept");
+
+/* Takes the flow out of what is remembered. Returns whether nobody was faster. */
+static __always_inline int finish(__u32 id, struct flow *flow, __u32 mark)
+{
+	struct local *local;
+
+	if (__sync_val_compare_and_swap(&flow->mark, mark, 0) != mark)
+		return 0;
+	local = bpf_map_lookup_elem(&locals, &id);
+	if (local)
+		give(local->allowance);
+	ended(flow, mark);
+	return 1;
+}
 
 /* Ends the flow if it is dead. Returns whether there is none now. */
 static __always_inline int reap(__u32 id, struct flow *flow)
@@ -41,12 +77,7 @@ static __always_inline int reap(__u32 id, struct flow *flow)
 			swept.embryonic++;
 		return 0;
 	}
-	if (__sync_val_compare_and_swap(&flow->mark, mark, 0) != mark)
-		return 0; /* a new one began here */
-	if (local)
-		give(local->allowance);
-	ended(flow, mark);
-	return 1;
+	return finish(id, flow, mark); /* if not, a new one began here */
 }
 
 /* Claims an end without a flow, so that none begins in it. Sweeps do not overlap:
@@ -56,25 +87,7 @@ static __always_inline int bury(struct flow *flow)
 	return flow->mark == BURIED || __sync_val_compare_and_swap(&flow->mark, 0, BURIED) == 0;
 }
 
-static long sweep_flow(void *map, struct flow_key *key, struct flow *flow, void *unused)
-{
-	if (reap(key->local >> 8, flow) && bury(flow)) {
-		bpf_map_delete_elem(&flows, key);
-		swept.freed++;
-	}
-	return 0;
-}
-
-static long sweep_transit(void *map, struct transit_key *key, struct flow *flow, void *unused)
-{
-	if (reap(key->flow.local >> 8, flow) && bury(flow)) {
-		bpf_map_delete_elem(&flows_transit, key);
-		swept.freed++;
-	}
-	return 0;
-}
-
-static long sweep_pair(void *map, struct pair_key *key, struct pair *pair, void *unused)
+static __always_inline int bury_pair(struct pair *pair, const struct pair_key *key)
 {
 	/* Not one expression: both ends are to be looked at. */
 	int low = reap(key->low >> 8, &pair->end[0]);
@@ -82,82 +95,90 @@ static long sweep_pair(void *map, struct pair_key *key, struct pair *pair, void 
 
 	if (!low || !high || !bury(&pair->end[0]))
 		return 0;
-	if (!bury(&pair->end[1])) {
-		pair->end[0].mark = 0; /* nobody else touches it meanwhile */
+	if (bury(&pair->end[1]))
+		return 1;
+	pair->end[0].mark = 0; /* nobody else touches it meanwhile */
+	return 0;
+}
+
+static long sweep_entry(void *map, __u32 *place, struct victim *v, void *unused)
+{
+	struct flow *flow;
+	struct pair *pair;
+
+	switch (v->table) {
+	case IN_FLOWS:
+		flow = bpf_map_lookup_elem(&flows, &v->key.flow);
+		if (flow && reap(v->key.flow.local >> 8, flow) && bury(flow)) {
+			bpf_map_delete_elem(&flows, &v->key.flow);
+			swept.freed++;
+		}
+		return 0;
+	case IN_TRANSIT:
+		flow = bpf_map_lookup_elem(&flows_transit, &v->key);
+		if (flow && reap(v->key.flow.local >> 8, flow) && bury(flow)) {
+			bpf_map_delete_elem(&flows_transit, &v->key);
+			swept.freed++;
+		}
+		return 0;
+	case IN_PAIRS:
+		pair = bpf_map_lookup_elem(&pairs, &v->pair);
+		if (pair && bury_pair(pair, &v->pair)) {
+			bpf_map_delete_elem(&pairs, &v->pair);
+			swept.freed++;
+		}
 		return 0;
 	}
-	bpf_map_delete_elem(&pairs, key);
-	swept.freed++;
-	return 0;
+	return 1;
 }
 
-static __always_inline int sweep_all(void)
-{
-	swept.live = swept.embryonic = swept.freed = 0;
-	bpf_for_each_map_elem(&flows, sweep_flow, NULL, 0);
-	bpf_for_each_map_elem(&flows_transit, sweep_transit, NULL, 0);
-	bpf_for_each_map_elem(&pairs, sweep_pair, NULL, 0);
-	return 0;
-}
-
-/* Not attached: user space runs it. While a program of this type runs, its processor
- * takes no packets. */
+/* Not attached: user space runs it with what it takes for dead. What is alive after
+ * all is counted and stays. */
 SEC("tc")
 int sweep(struct __sk_buff *skb)
 {
-	return sweep_all();
+	swept.live = swept.embryonic = swept.freed = 0;
+	bpf_for_each_map_elem(&victims, sweep_entry, NULL, 0);
+	return 0;
 }
 
-/* The same without that, for kernels that let such a program use these maps. */
-SEC("syscall")
-int sweep_aside(void *none)
+static long cut_entry(void *map, __u32 *place, struct victim *v, __u32 *ends)
 {
-	return sweep_all();
-}
-
-enum victim_kind { VICTIM_FLOW, VICTIM_TRANSIT, VICTIM_PAIR };
-
-/* The flow that cut ends; user space says which. */
-struct victim {
-	__u32 kind;
-	__u32 end; /* of the pair */
-	struct transit_key key; /* for a flow, its first part */
-	struct pair_key pair;
-} chosen SEC(".data.chosen");
-
-/* Not attached: user space runs it to end one flow, live or not. Returns whether
- * there was one. What it leaves, a sweep takes away. */
-SEC("tc")
-int cut(struct __sk_buff *skb)
-{
-	struct transit_key key = chosen.key;
 	struct flow *flow = NULL;
-	struct local *local;
-	__u32 mark, id;
+	struct pair *pair;
+	__u32 id = v->key.flow.local >> 8, mark;
 
-	if (chosen.kind == VICTIM_PAIR) {
-		struct pair_key of = chosen.pair;
-		struct pair *pair = bpf_map_lookup_elem(&pairs, &of);
-
-		id = chosen.end ? of.high : of.low >> 8;
+	switch (v->table) {
+	case IN_FLOWS:
+		flow = bpf_map_lookup_elem(&flows, &v->key.flow);
+		break;
+	case IN_TRANSIT:
+		flow = bpf_map_lookup_elem(&flows_transit, &v->key);
+		break;
+	case IN_PAIRS:
+		id = v->end ? v->pair.high : v->pair.low >> 8;
+		pair = bpf_map_lookup_elem(&pairs, &v->pair);
 		if (pair)
-			flow = chosen.end ? &pair->end[1] : &pair->end[0];
-	} else {
-		id = key.flow.local >> 8;
-		if (chosen.kind == VICTIM_TRANSIT)
-			flow = bpf_map_lookup_elem(&flows_transit, &key);
-		else
-			flow = bpf_map_lookup_elem(&flows, &key.flow);
+			flow = v->end ? &pair->end[1] : &pair->end[0];
+		break;
+	default:
+		return 1;
 	}
 	if (!flow)
 		return 0;
 	mark = *(volatile __u32 *)&flow->mark;
-	if (!(mark & MARK_STATE) || mark == BURIED ||
-	    __sync_val_compare_and_swap(&flow->mark, mark, 0) != mark)
-		return 0;
-	local = bpf_map_lookup_elem(&locals, &id);
-	if (local)
-		give(local->allowance);
-	ended(flow, mark);
-	return 1;
+	if (mark & MARK_STATE && mark != BURIED)
+		*ends += finish(id, flow, mark);
+	return 0;
+}
+
+/* Not attached: user space runs it to end flows, live or not. Returns how many there
+ * were. What they leave, a sweep takes away. */
+SEC("tc")
+int cut(struct __sk_buff *skb)
+{
+	__u32 ends = 0;
+
+	bpf_for_each_map_elem(&victims, cut_entry, &ends, 0);
+	return ends;
 }

@@ -383,32 +383,11 @@ type HedgewardUse struct {
 }
 
 type HedgewardVictim struct {
-	_    structs.HostLayout
-	Kind uint32
-	End  uint32
-	Key  struct {
-		_    structs.HostLayout
-		Flow struct {
-			_      structs.HostLayout
-			Remote struct {
-				_    structs.HostLayout
-				Word [4]uint32
-			}
-			RemotePort uint16
-			LocalPort  uint16
-			Local      uint32
-		}
-		Local struct {
-			_    structs.HostLayout
-			Word [4]uint32
-		}
-	}
-	Pair struct {
-		_    structs.HostLayout
-		Low  uint32
-		High uint32
-		Port [2]uint16
-	}
+	_     structs.HostLayout
+	Table uint32
+	End   uint32
+	Key   HedgewardTransitKey
+	Pair  HedgewardPairKey
 }
 
 type HedgewardWork struct {
@@ -472,6 +451,7 @@ const (
 	HedgewardMapStrays         = "strays"
 	HedgewardMapUplink         = "uplink"
 	HedgewardMapUses           = "uses"
+	HedgewardMapVictims        = "victims"
 	HedgewardMapVnis           = "vnis"
 	HedgewardMapWays           = "ways"
 	HedgewardMapWorks          = "works"
@@ -485,9 +465,7 @@ const (
 	HedgewardProgFromOverlay   = "from_overlay"
 	HedgewardProgFromServices  = "from_services"
 	HedgewardProgSweep         = "sweep"
-	HedgewardProgSweepAside    = "sweep_aside"
 	HedgewardProgToInstance    = "to_instance"
-	HedgewardVarChosen         = "chosen"
 	HedgewardVarMargin         = "margin"
 	HedgewardVarSlotMask       = "slot_mask"
 	HedgewardVarSwept          = "swept"
@@ -552,7 +530,6 @@ type HedgewardProgramSpecs struct {
 	FromOverlay  *ebpf.ProgramSpec `ebpf:"from_overlay"`
 	FromServices *ebpf.ProgramSpec `ebpf:"from_services"`
 	Sweep        *ebpf.ProgramSpec `ebpf:"sweep"`
-	SweepAside   *ebpf.ProgramSpec `ebpf:"sweep_aside"`
 	ToInstance   *ebpf.ProgramSpec `ebpf:"to_instance"`
 }
 
@@ -590,6 +567,7 @@ type HedgewardMapSpecs struct {
 	Strays         *ebpf.MapSpec `ebpf:"strays"`
 	Uplink         *ebpf.MapSpec `ebpf:"uplink"`
 	Uses           *ebpf.MapSpec `ebpf:"uses"`
+	Victims        *ebpf.MapSpec `ebpf:"victims"`
 	Vnis           *ebpf.MapSpec `ebpf:"vnis"`
 	Ways           *ebpf.MapSpec `ebpf:"ways"`
 	Works          *ebpf.MapSpec `ebpf:"works"`
@@ -599,7 +577,6 @@ type HedgewardMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type HedgewardVariableSpecs struct {
-	Chosen       *ebpf.VariableSpec `ebpf:"chosen"`
 	Margin       *ebpf.VariableSpec `ebpf:"margin"`
 	SlotMask     *ebpf.VariableSpec `ebpf:"slot_mask"`
 	Swept        *ebpf.VariableSpec `ebpf:"swept"`
@@ -662,6 +639,7 @@ type HedgewardMaps struct {
 	Strays         *ebpf.Map `ebpf:"strays"`
 	Uplink         *ebpf.Map `ebpf:"uplink"`
 	Uses           *ebpf.Map `ebpf:"uses"`
+	Victims        *ebpf.Map `ebpf:"victims"`
 	Vnis           *ebpf.Map `ebpf:"vnis"`
 	Ways           *ebpf.Map `ebpf:"ways"`
 	Works          *ebpf.Map `ebpf:"works"`
@@ -699,6 +677,7 @@ func (m *HedgewardMaps) Close() error {
 		m.Strays,
 		m.Uplink,
 		m.Uses,
+		m.Victims,
 		m.Vnis,
 		m.Ways,
 		m.Works,
@@ -709,7 +688,6 @@ func (m *HedgewardMaps) Close() error {
 //
 // It can be passed to LoadHedgewardObjects or ebpf.CollectionSpec.LoadAndAssign.
 type HedgewardVariables struct {
-	Chosen       *ebpf.Variable `ebpf:"chosen"`
 	Margin       *ebpf.Variable `ebpf:"margin"`
 	SlotMask     *ebpf.Variable `ebpf:"slot_mask"`
 	Swept        *ebpf.Variable `ebpf:"swept"`
@@ -736,7 +714,6 @@ type HedgewardPrograms struct {
 	FromOverlay  *ebpf.Program `ebpf:"from_overlay"`
 	FromServices *ebpf.Program `ebpf:"from_services"`
 	Sweep        *ebpf.Program `ebpf:"sweep"`
-	SweepAside   *ebpf.Program `ebpf:"sweep_aside"`
 	ToInstance   *ebpf.Program `ebpf:"to_instance"`
 }
 
@@ -752,7 +729,6 @@ func (p *HedgewardPrograms) Close() error {
 		p.FromOverlay,
 		p.FromServices,
 		p.Sweep,
-		p.SweepAside,
 		p.ToInstance,
 	)
 }
