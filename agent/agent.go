@@ -53,7 +53,7 @@ type Devices interface {
 	Watch(ctx context.Context, changed func(name string, index int)) error
 }
 
-// Config is what an agent works with; every field must be set.
+// Config is what an agent works with. Fields must be set unless they say what nil means.
 type Config struct {
 	Datapath Datapath
 	Driver   Driver
@@ -69,6 +69,9 @@ type Config struct {
 	// Overlay is how other hosts reach this one. Without an address there is no way
 	// to them.
 	Overlay instance.Overlay
+	// Applied is told of every delta that is in force, by the goroutine that brought
+	// it in, and how long that took. nil: nobody is.
+	Applied func(d *feed.Delta, took time.Duration)
 	// Program returns the command that runs inside an instance as long as it
 	// does, none when empty. nil: none ever.
 	Program func(*feed.Instance) []string
@@ -101,6 +104,7 @@ type Agent struct {
 	judged     map[string]*livePolicy  // attached interface -> the policy that judges it
 	policies   map[string]*livePolicy  // newest by key; those of an earlier agent go when nothing uses them
 	faults     map[string]error        // what could not be brought in line, by object; tried again
+	failures   uint64                  // attempts that failed
 	redo       map[string]func() error // how, by the same object
 	workers    map[string]*worker      // by instance
 	revivals   map[string]*revival     // of programs that ended, by instance
@@ -209,6 +213,7 @@ func (a *Agent) try(object string, do func() error) {
 	if a.ctx != nil && a.ctx.Err() != nil {
 		return // the agent stops: its successor begins with everything that is left
 	}
+	a.failures++
 	if old := a.faults[object]; old == nil || old.Error() != err.Error() {
 		a.cfg.Log.Error("cannot bring in line; what was in force stays", "object", object, "error", err)
 	}

@@ -22,6 +22,17 @@ import (
 // last. It returns when the kernel judges by the delta; making and
 // removing instances goes on in Run.
 func (a *Agent) Apply(d *feed.Delta) {
+	began := time.Now()
+	a.bringIn(d)
+	took := time.Since(began)
+	a.cfg.Log.Debug("in force", "revision", d.Revision, "requests", d.Origin, "instances", len(d.Instances), "interfaces", len(d.Interfaces),
+		"groups", len(d.Groups), "addresses", len(d.Addresses), "routes", len(d.Routes), "took", took, "delay", d.Origin.Waited+took)
+	if a.cfg.Applied != nil {
+		a.cfg.Applied(d, took)
+	}
+}
+
+func (a *Agent) bringIn(d *feed.Delta) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	first := a.applied == 0

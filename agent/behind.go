@@ -8,9 +8,31 @@ import "strings"
 // the newest delta, with the revision that judges each: 0 if nothing does and
 // nothing passes. The channel is closed when that may have changed.
 func (a *Agent) Behind() (behind map[string]int64, changed <-chan struct{}) {
+	_, behind, changed = a.InForce()
+	return behind, changed
+}
+
+// InForce is Behind, with the revision of the newest delta.
+func (a *Agent) InForce() (revision int64, behind map[string]int64, changed <-chan struct{}) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	behind = map[string]int64{}
+	return a.applied, a.behind(), a.turned
+}
+
+// InForceNow is InForce for those who must not wait for the kernel. ok is false while
+// something is being brought in line: what was said before holds until that is done.
+func (a *Agent) InForceNow() (revision int64, behind map[string]int64, ok bool) {
+	if !a.mu.TryLock() {
+		return 0, nil, false
+	}
+	defer a.mu.Unlock()
+	return a.applied, a.behind(), true
+}
+
+// behind returns the interfaces that are judged by an older revision. The caller
+// holds a.mu.
+func (a *Agent) behind() map[string]int64 {
+	behind := map[string]int64{}
 	stuck := a.stuck()
 	for id, want := range a.interfaces {
 		if want.Releasing || want.Device != "" && !a.isAttached(id) && !stuck["device of "+id] {
@@ -31,7 +53,7 @@ func (a *Agent) Behind() (behind map[string]int64, changed <-chan struct{}) {
 			delete(a.judgedBy, id)
 		}
 	}
-	return behind, a.turned
+	return behind
 }
 
 // stuck returns the objects that could not be brought in line, and the networks

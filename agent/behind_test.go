@@ -4,6 +4,10 @@ package agent
 
 import (
 	"errors"
+	"log/slog"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,5 +50,48 @@ func TestAnInterfaceThatTheKernelRefusesIsBehind(t *testing.T) {
 		case <-deadline:
 			t.Fatalf("still behind: %v", behind)
 		}
+	}
+}
+
+// TestWhatIsInForceIsSaidOnce: who must not wait is told nothing new while a delta is
+// being brought in, and each delta is told of when it is in force.
+func TestWhatIsInForceIsSaidOnce(t *testing.T) {
+	kernel := newStrictKernel(t)
+	r := newRig(t, kernel, newFakeDriver())
+	var log strings.Builder
+	var said []int64
+	r.cfg.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	r.cfg.Applied = func(d *feed.Delta, took time.Duration) {
+		if revision, behind, ok := r.InForceNow(); !ok || revision != d.Revision || len(behind) != 0 && revision == 6 || took <= 0 {
+			t.Errorf("delta %d after %v: revision %d, behind %v, %v", d.Revision, took, revision, behind, ok)
+		}
+		said = append(said, d.Revision)
+	}
+	r.Apply(worldOfOne(5, secgroup.Pending, rule("sgr-1")))
+	r.report()
+	kernel.step = func() {
+		if _, _, ok := r.InForceNow(); ok {
+			t.Error("in force while it is being brought in")
+		}
+	}
+	next := rulesOnly(6, rule("sgr-2"))
+	next.Origin = feed.Origin{Requests: []feed.RequestID{{1}}, Waited: time.Hour}
+	r.Apply(next)
+	r.mu.Lock()
+	kernel.step = nil
+	r.mu.Unlock()
+	if !slices.Equal(said, []int64{5, 6}) {
+		t.Errorf("told of %v", said)
+	}
+	want := regexp.MustCompile(`level=DEBUG msg="in force" revision=6 requests=01000000-0000-0000-0000-000000000000 instances=0 interfaces=0 groups=1 addresses=0 routes=0 took=\S+ delay=1h0m0.\S+\n`)
+	if !want.MatchString(log.String()) {
+		t.Errorf("no line %s in\n%s", want, log.String())
+	}
+	r.mu.Lock()
+	kernel.full = errors.New("no room")
+	r.mu.Unlock()
+	r.Apply(rulesOnly(7, rule("sgr-3")))
+	if s := r.Status(); s.Failures == 0 || s.Failures < uint64(len(s.Faults)) {
+		t.Errorf("%d failures, %d faults", s.Failures, len(s.Faults))
 	}
 }

@@ -17,6 +17,7 @@ type Status struct {
 	Revision   int64             `json:"revision"` // in force on every interface; 0 before the first delta
 	Interfaces []InterfaceStatus `json:"interfaces"`
 	Faults     []Fault           `json:"faults,omitempty"` // empty when everything is in line
+	Failures   uint64            `json:"failures"`         // attempts to bring something in line that failed since the agent began
 }
 
 // InterfaceStatus is one interface that is wanted on the host.
@@ -52,7 +53,7 @@ type Fault struct {
 func (a *Agent) Status() Status {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	s := Status{Revision: a.applied}
+	s := Status{Revision: a.applied, Failures: a.failures}
 	for id, want := range a.interfaces {
 		i := InterfaceStatus{
 			ID: id, Instance: want.Instance, Device: want.Device, Groups: want.Groups,

@@ -219,6 +219,7 @@ func (s *Service) submit(ctx context.Context, a *attempt) error {
 func (s *Service) persist(ctx context.Context, a *attempt) error {
 	within, cancel := context.WithTimeout(ctx, tryWithin)
 	defer cancel()
+	began := time.Now()
 	revision, err := s.commitTo(within, a.guards, a.writes)
 	if err != nil {
 		return err
@@ -227,5 +228,15 @@ func (s *Service) persist(ctx context.Context, a *attempt) error {
 		return err
 	}
 	s.log.Info("committed", "revision", revision, "requests", a.tx.Requests())
+	if s.committed != nil && len(a.tx.Requests()) > 0 {
+		s.committed(Committed{revision, a.tx.Requests(), began, time.Now()})
+	}
 	return nil
+}
+
+// Committed is a commit that is durable and visible.
+type Committed struct {
+	Revision   int64
+	Requests   []string // calls that it answers
+	Began, End time.Time
 }

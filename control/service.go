@@ -40,6 +40,15 @@ type Config struct {
 	// own, always.
 	Presence Presence
 
+	// InForce returns the revision of the store that a host has in force, 0 if that is
+	// not known, and the interfaces that an older one judges, 0 for none. It must not
+	// wait. nil: nobody knows of any host.
+	InForce func(host string) (revision int64, behind map[string]int64)
+
+	// Committed is told of every commit that answers calls, by whoever made it. nil:
+	// nobody is.
+	Committed func(Committed)
+
 	// Gateway returns where users reach the streaming gateway, as host:port, ""
 	// while they cannot. nil: never.
 	Gateway func() string
@@ -74,7 +83,9 @@ type Service struct {
 	publicPool   netip.Prefix
 	gateway      func() string
 	presence     Presence // nil: there is only host
-	requirePeers bool     // see Config
+	inForce      func(host string) (int64, map[string]int64)
+	committed    func(Committed)
+	requirePeers bool // see Config
 }
 
 // New returns a Service on a model and the store that it follows.
@@ -88,7 +99,7 @@ func New(s *store.Store, m *model.Model, cfg Config) *Service {
 	if !svc.publicPool.IsValid() {
 		svc.publicPool = DefaultPublicPool
 	}
-	svc.gateway, svc.presence = cfg.Gateway, cfg.Presence
+	svc.gateway, svc.presence, svc.inForce, svc.committed = cfg.Gateway, cfg.Presence, cfg.InForce, cfg.Committed
 	if svc.regions == nil {
 		svc.regions = DefaultRegions()
 	}

@@ -31,7 +31,7 @@ const (
 // Local is what this replica's hosts acknowledged (stream.Server).
 type Local interface {
 	Enforced() (map[string]stream.Enforced, <-chan struct{})
-	Connected(host string) bool
+	Of(host string) stream.Enforced // the zero value: nothing is known
 }
 
 // View is what one replica knows of all hosts. Run keeps it up to date.
@@ -68,33 +68,34 @@ func (v *View) Hosts() (hosts map[string]stream.Enforced, here, elsewhere <-chan
 // newer returns which of two replicas' words about a host holds: that of the one
 // it is connected to, else the later one.
 func newer(a, b stream.Enforced) stream.Enforced {
-	switch {
-	case a.Connected != b.Connected && b.Connected, a.Connected == b.Connected && b.Revision > a.Revision:
-		if b.Revision == 0 { // it has come just now: what it had in force stays in force
-			b.Revision, b.Behind = a.Revision, a.Behind
-		}
-		return b
-	case a.Revision == 0:
+	if a.Connected == b.Connected && b.Revision > a.Revision || !a.Connected && b.Connected {
+		a, b = b, a
+	}
+	if a.Revision == 0 { // it has come just now: what it had in force stays in force
 		a.Revision, a.Behind = b.Revision, b.Behind
+	}
+	if !a.Connected && b.Since.After(a.Since) {
+		a.Since = b.Since // it was with that one last
 	}
 	return a
 }
 
-// Connected reports whether a host is connected to any replica. It is cheap: whoever
-// places an instance asks about every host.
-func (v *View) Connected(host string) bool {
-	if v.local.Connected(host) {
-		return true
-	}
+// Of returns how far one host is, the zero Enforced if nothing is known. It is cheap:
+// whoever places an instance asks about every host. Nobody changes what it returns.
+func (v *View) Of(host string) stream.Enforced {
+	e := v.local.Of(host)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, said := range v.others {
-		if said[host].Connected {
-			return true
+		if other, known := said[host]; known {
+			e = newer(e, other)
 		}
 	}
-	return false
+	return e
 }
+
+// Connected reports whether a host is connected to any replica.
+func (v *View) Connected(host string) bool { return v.Of(host).Connected }
 
 // Run announces and reads until ctx ends, and returns its cause.
 func (v *View) Run(ctx context.Context) error {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"reflect"
 	"sync"
 	"testing"
 	"time"
@@ -25,9 +26,9 @@ func newLocal() *fakeLocal {
 	return &fakeLocal{hosts: map[string]stream.Enforced{}, moved: make(chan struct{})}
 }
 
-func (l *fakeLocal) Connected(host string) bool {
+func (l *fakeLocal) Of(host string) stream.Enforced {
 	hosts, _ := l.Enforced()
-	return hosts[host].Connected
+	return hosts[host]
 }
 
 func (l *fakeLocal) Enforced() (map[string]stream.Enforced, <-chan struct{}) {
@@ -79,6 +80,9 @@ func TestReplicasKnowEachOthersHosts(t *testing.T) {
 	if !two.Connected("a") || two.Connected("b") {
 		t.Errorf("connected: a %v, b %v", two.Connected("a"), two.Connected("b"))
 	}
+	if e := two.Of("a"); e.Revision != 5 || e.Behind["eni-1"] != 3 {
+		t.Errorf("of a: %+v", e)
+	}
 	for revision := range int64(1000) { // no write each
 		here.set("a", stream.Enforced{Connected: true, Revision: 6 + revision})
 	}
@@ -99,4 +103,33 @@ func TestReplicasKnowEachOthersHosts(t *testing.T) {
 		_, there := h["b"]
 		return !there && !h["a"].Connected
 	})
+}
+
+// TestWhoseWordHolds: of two replicas that know a host, in either order.
+func TestWhoseWordHolds(t *testing.T) {
+	early, late := time.Unix(100, 0), time.Unix(200, 0)
+	for what, c := range map[string]struct{ a, b, want stream.Enforced }{
+		"the one it is connected to": {
+			stream.Enforced{Since: late, Revision: 9}, stream.Enforced{Connected: true, Since: early, Revision: 8},
+			stream.Enforced{Connected: true, Since: early, Revision: 8},
+		},
+		"it has come just now": {
+			stream.Enforced{Since: early, Revision: 9}, stream.Enforced{Connected: true, Since: late},
+			stream.Enforced{Connected: true, Since: late, Revision: 9},
+		},
+		"away from both": {
+			stream.Enforced{Since: early, Revision: 9}, stream.Enforced{Since: late, Revision: 7},
+			stream.Enforced{Since: late, Revision: 9},
+		},
+		"one knows nothing": {
+			stream.Enforced{}, stream.Enforced{Since: early, Revision: 7},
+			stream.Enforced{Since: early, Revision: 7},
+		},
+	} {
+		for _, got := range []stream.Enforced{newer(c.a, c.b), newer(c.b, c.a)} {
+			if !reflect.DeepEqual(got, c.want) {
+				t.Errorf("%s: %+v, want %+v", what, got, c.want)
+			}
+		}
+	}
 }

@@ -20,6 +20,7 @@ type Delta struct {
 	Groups     map[string]*Group
 	Addresses  map[AddressKey]*Address
 	Routes     map[string]*Routes // by network
+	Origin     Origin
 }
 
 // Empty reports whether nothing changed but the revision.

@@ -101,19 +101,19 @@ func (m *Model) expect(tx *Tx) {
 	m.handed[tx.id] = Absent
 }
 
-// arrived notes whose commit a batch is. The caller holds m.mu.
-func (m *Model) arrived(b store.Batch) {
-	if len(m.handed) == 0 {
-		return
-	}
+// arrived notes whose commit a batch is and returns the calls that it answers. The
+// caller holds m.mu.
+func (m *Model) arrived(b store.Batch) (requests []string) {
 	for _, e := range b.Entries {
 		var h head
 		if e.Key == headKey && json.Unmarshal(e.Value, &h) == nil {
 			if _, ours := m.handed[h.ID]; ours {
 				m.handed[h.ID] = Present
 			}
+			requests = h.Requests
 		}
 	}
+	return requests
 }
 
 // result returns the snapshot that a commit made if it is this Tx's own, nil if

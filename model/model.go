@@ -25,6 +25,7 @@ type Model struct {
 	handed  map[string]Fate
 	subs    map[*Subscription]struct{}
 
+	recent    recent
 	questions questions
 }
 
@@ -122,6 +123,7 @@ func (m *Model) apply(b store.Batch) error {
 		if s := tx.result(b); s != nil {
 			s.Revision = b.Revision
 			m.handed[tx.id] = Present
+			m.recent.add(b.Revision, tx.requests)
 			m.replace(s, tx.refs())
 			return nil
 		}
@@ -138,7 +140,7 @@ func (m *Model) apply(b store.Batch) error {
 		}
 	}
 	s.Revision = b.Revision
-	m.arrived(b)
+	m.recent.add(b.Revision, m.arrived(b))
 	m.replace(s, changed)
 	return nil
 }

@@ -84,6 +84,16 @@ type Status struct {
 	Revision int64     `json:"revision"`         // of what the host was told; 0: nothing
 	Kept     bool      `json:"kept"`             // on disk, so that the host can start without a server
 	Error    string    `json:"error,omitempty"`  // why it is not connected
+
+	Connections uint64        `json:"connections"` // servers that were followed since the agent began
+	Journal     JournalStatus `json:"journal"`
+}
+
+// JournalStatus is how a client keeps what it is told.
+type JournalStatus struct {
+	Writes uint64 `json:"writes"` // deltas kept since the agent began
+	Errors uint64 `json:"errors"` // deltas that could not be kept
+	Bytes  int64  `json:"bytes"`  // of the file; 0: there is none
 }
 
 // NewClient returns a client that follows nobody yet.
@@ -152,7 +162,7 @@ func (c *Client) Load(a Agent) (bool, error) {
 	a.Apply(held.Delta())
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.status.Revision, c.status.Kept = held.Revision, true
+	c.status.Revision, c.status.Kept, c.status.Journal.Bytes = held.Revision, true, c.journal.size
 	c.cfg.Log.Info("started from what was kept", "revision", held.Revision, "objects", held.Len())
 	return true, nil
 }
@@ -217,6 +227,7 @@ func (c *Client) connected(server string) {
 	defer c.mu.Unlock()
 	c.server = server
 	c.status.Server, c.status.Since, c.status.Error = server, c.cfg.Clock.Now(), ""
+	c.status.Connections++
 	c.cfg.Log.Info("following", "server", server)
 }
 

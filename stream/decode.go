@@ -5,6 +5,7 @@ package stream
 import (
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/hedgeward/hedgeward/feed"
 	"github.com/hedgeward/hedgeward/flow"
@@ -59,9 +60,31 @@ func (c *decoder) add(m *pb.Delta) (*feed.Delta, []*pb.Whole, error) {
 	if m.Revision <= 0 {
 		return nil, nil, fmt.Errorf("a delta of revision %d", m.Revision)
 	}
+	origin, err := getOrigin(m.Origin)
+	if err != nil {
+		return nil, nil, err
+	}
 	d := c.delta
-	d.Revision, c.delta = m.Revision, nil
+	d.Revision, d.Origin, c.delta = m.Revision, origin, nil
 	return d, c.whole, nil
+}
+
+// maxWaited is how many nanoseconds a delta may have waited: more has no end.
+const maxWaited = 1 << 60
+
+func getOrigin(m *pb.Origin) (feed.Origin, error) {
+	var r reader
+	o := feed.Origin{More: r.upTo(m.GetMore(), maxInt), Waited: time.Duration(m.GetWaited())}
+	if len(m.GetRequests()) > feed.MaxRequests || m.GetWaited() > maxWaited {
+		return o, fmt.Errorf("an origin of %d calls, %d ns ago", len(m.GetRequests()), m.GetWaited())
+	}
+	for _, id := range m.GetRequests() {
+		if len(id) != len(feed.RequestID{}) {
+			return o, fmt.Errorf("the id of a call has %d bytes", len(id))
+		}
+		o.Requests = append(o.Requests, feed.RequestID(id))
+	}
+	return o, r.err
 }
 
 func (c *decoder) objects(m *pb.Delta) error {

@@ -43,7 +43,7 @@ func encode(d *feed.Delta, n *namer, whole []*pb.Whole) iter.Seq[*pb.Delta] {
 			}
 			n.trim()
 		}
-		part.Revision = d.Revision
+		part.Revision, part.Origin = d.Revision, putOrigin(&d.Origin)
 		send()
 	}
 }
@@ -179,6 +179,18 @@ func putRoutes(d *pb.Delta, _ *namer, network string, r *feed.Routes) proto.Mess
 	}
 	for _, way := range r.Routes {
 		out.Routes = append(out.Routes, &pb.Route{Prefix: prefix(way.Prefix), Internet: way.Internet, Via: way.Via.AsSlice()})
+	}
+	return out
+}
+
+// putOrigin returns nil for an origin that says nothing.
+func putOrigin(o *feed.Origin) *pb.Origin {
+	if len(o.Requests) == 0 && o.More == 0 && o.Waited == 0 {
+		return nil
+	}
+	out := &pb.Origin{More: uint32(o.More), Waited: uint64(o.Waited)}
+	for i := range o.Requests {
+		out.Requests = append(out.Requests, o.Requests[i][:])
 	}
 	return out
 }

@@ -61,8 +61,8 @@ func (s *Server) enter(c *conn, hello *pb.Hello) error {
 		h.conn.cancel(connect.NewError(connect.CodeAborted, fmt.Errorf("host %s has come back on another stream", c.host)))
 	}
 	h.conn = c
-	h.Peer = Peer{Host: c.host, Since: time.Now(), Address: c.peer, Version: hello.GetVersion(), Enforced: h.Enforced}
-	h.Connected = true
+	h.Peer = Peer{Host: c.host, Address: c.peer, Version: hello.GetVersion(), Enforced: h.Enforced}
+	h.Connected, h.Since = true, time.Now()
 	s.cfg.Log.Info("host connected", "host", c.host, "peer", c.peer, "version", hello.GetVersion(), "revision", hello.GetRevision())
 	s.move()
 	return nil
@@ -94,12 +94,15 @@ func (c *conn) own(d *feed.Delta) {
 	}
 }
 
-// note takes down that all up to a revision is told. sent says that the host has
-// to acknowledge it.
-func (c *conn) note(revision int64, sent bool) {
+// note takes down that all up to a revision is told, because a delta is, nil if
+// there was nothing to tell.
+func (c *conn) note(revision int64, d *feed.Delta) {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
-	c.progress.tell(revision, sent)
+	if d != nil {
+		c.progress.tell(d)
+	}
+	c.progress.told = revision
 	c.publish()
 }
 
@@ -118,18 +121,49 @@ func (c *conn) ack(m *pb.Ack) error {
 		}
 		behind[b.GetInterface()] = b.GetRevision()
 	}
-	c.server.mu.Lock()
-	defer c.server.mu.Unlock()
-	if n := m.GetDeltas(); n < c.progress.acked || n > c.progress.sent {
-		return fmt.Errorf("delta %d of %d is acknowledged after %d", n, c.progress.sent, c.progress.acked)
+	done, err := c.settle(m.GetDeltas(), behind)
+	if err != nil {
+		return err
 	}
-	c.progress.acked, c.progress.behind = m.GetDeltas(), behind
-	c.publish()
 	select {
 	case c.acked <- struct{}{}:
 	default:
 	}
+	c.report(done, m.GetTook())
 	return nil
+}
+
+// settle takes down what is acknowledged, and returns what that adds.
+func (c *conn) settle(deltas uint64, behind map[string]int64) (done []sentDelta, err error) {
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	p := &c.progress
+	if deltas < p.acked || deltas > p.sent {
+		return nil, fmt.Errorf("delta %d of %d is acknowledged after %d", deltas, p.sent, p.acked)
+	}
+	for ; p.acked < deltas; p.acked++ {
+		done = append(done, p.open[p.acked%window])
+	}
+	p.behind = behind
+	c.publish()
+	return done, nil
+}
+
+// report says what is in force on the host now. took is how long the host says
+// that the newest of it took, in nanoseconds.
+func (c *conn) report(done []sentDelta, took uint64) {
+	now := time.Now()
+	for i, d := range done {
+		f := InForce{Host: c.host, Revision: d.revision, Origin: d.origin, Told: d.told, Acked: now}
+		if since := now.Sub(d.told); i == len(done)-1 {
+			f.Took = time.Duration(min(took, uint64(since))) // a host says what it likes
+		}
+		c.server.cfg.Log.Debug("in force on a host", "host", f.Host, "revision", f.Revision, "requests", f.Origin,
+			"roundtrip", f.Acked.Sub(f.Told), "took", f.Took)
+		if c.server.cfg.InForce != nil {
+			c.server.cfg.InForce(f)
+		}
+	}
 }
 
 // publish makes the stream's progress that of its host. What the host says of

@@ -149,7 +149,7 @@ func (c *conn) tell(telling Telling) error {
 		cancel()
 		switch {
 		case err == nil && d.Empty() && time.Since(said) < mark:
-			c.note(d.Revision, false)
+			c.note(d.Revision, nil)
 			silent = true
 			continue
 		case err == nil:
@@ -168,7 +168,8 @@ func (c *conn) tell(telling Telling) error {
 // say tells one delta.
 func (c *conn) say(d *feed.Delta, whole []*pb.Whole) error {
 	c.own(d)
-	c.note(d.Revision, true)
+	c.note(d.Revision, d)
+	c.server.cfg.Log.Debug("told", "host", c.host, "revision", d.Revision, "requests", d.Origin)
 	for part := range encode(d, c.names, whole) {
 		if err := c.send(&pb.ToHost{Say: &pb.ToHost_Delta{Delta: part}}); err != nil {
 			return err

@@ -51,7 +51,7 @@ type journal struct {
 	names *namer
 	sum   [sha256.Size]byte // of the last record
 	base  int64             // bytes when it was last written anew
-	size  int64
+	size  int64             // bytes now; 0: there is no file
 }
 
 // load reads what a journal holds, nothing if there is none. It returns an error
@@ -72,9 +72,11 @@ func (j *journal) load() (held *feed.State, epoch string, err error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("read the kept state: %w", err)
 	}
-	held, epoch, err = j.read(info.Size())
+	j.size = info.Size()
+	held, epoch, err = j.read(j.size)
 	if errors.Is(err, errCorrupt) {
 		aside := j.path + ".corrupt"
+		j.size = 0
 		err = errors.Join(fmt.Errorf("kept state %s is %w; it is now %s", j.path, err, aside), os.Rename(j.path, aside))
 	}
 	return held, epoch, err
@@ -169,7 +171,9 @@ func (j *journal) add(d *feed.Delta, held *feed.State, epoch string) error {
 	if j.file == nil || j.size > 2*j.base+slack {
 		return j.rewrite(held, epoch)
 	}
-	if err := j.append(j.file, d); err != nil {
+	state := *d
+	state.Origin = feed.Origin{} // of no interest once it is in force
+	if err := j.append(j.file, &state); err != nil {
 		return j.lose(err)
 	}
 	return nil
@@ -189,6 +193,7 @@ func (j *journal) sync() error {
 // lose removes a state that could not be kept, and says so.
 func (j *journal) lose(err error) error {
 	j.drop()
+	j.size = 0
 	if gone := os.Remove(j.path); gone != nil && !errors.Is(gone, fs.ErrNotExist) {
 		err = errors.Join(err, gone)
 	}

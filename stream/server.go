@@ -38,11 +38,23 @@ type ServerConfig struct {
 	Epoch  string // names the store: revisions compare within one only
 	Log    *slog.Logger
 
+	// InForce is told of every delta that a host acknowledges. nil: nobody is.
+	InForce func(InForce)
+
 	Replica, Version string              // for people
 	Refused          func(reason string) // counts refusals by reason; nil: nobody counts
 	Mark             time.Duration       // how old the revision that an idle host knows may be; 5s
 	Greet            time.Duration       // how long a host may take to say hello or what a call asks, and a replica to catch up with it; 10s
 	Drain            time.Duration       // how long a host may take to read what it is sent; 30s
+}
+
+// InForce is a delta that one host has in force.
+type InForce struct {
+	Host        string
+	Revision    int64
+	Origin      feed.Origin
+	Told, Acked time.Time     // by the clock of this replica
+	Took        time.Duration // of bringing it into force, as the host says; 0: unknown
 }
 
 // ErrForeign reports that a host spoke of what is not its own.

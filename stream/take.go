@@ -21,14 +21,20 @@ type follower struct {
 	*Client
 	agent  Agent
 	stream *connect.BidiStreamForClient[pb.FromHost, pb.ToHost]
-	done   chan uint64 // capacity 1: newest delta that is in force and kept
+	done   chan done // capacity 1: newest delta that is in force and kept
+}
+
+// done says that the first deltas of a stream are in force and kept.
+type done struct {
+	deltas uint64
+	took   time.Duration // of the newest, from its last byte on
 }
 
 // follow does what one server says until that ends, and says why. It reports
 // whether the server had said anything. It ends when renewed is closed.
 func (c *Client) follow(ctx context.Context, a Agent, server string, renewed <-chan struct{}) (followed bool, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	f := &follower{Client: c, agent: a, done: make(chan uint64, 1)}
+	f := &follower{Client: c, agent: a, done: make(chan done, 1)}
 	f.stream = connect.NewClient[pb.FromHost, pb.ToHost](c.client(), "https://"+server+followPath, c.options()...).CallBidiStream(ctx)
 	// HTTP/2 of the standard library looks at ctx again once the request has ended.
 	defer context.AfterFunc(ctx, func() { f.stream.CloseRequest() })()
@@ -81,13 +87,13 @@ func (c *Client) follow(ctx context.Context, a Agent, server string, renewed <-c
 		} else if len(whole) > 0 || delta.Revision < c.held.Revision {
 			return true, fmt.Errorf("the server goes back from revision %d to %d", c.held.Revision, delta.Revision)
 		}
-		f.take(delta, n == 0)
+		took := f.take(delta, n == 0)
 		n++
 		select { // only the newest is of interest
 		case <-f.done:
 		default:
 		}
-		f.done <- n
+		f.done <- done{n, took}
 	}
 }
 
@@ -135,7 +141,9 @@ func (f *follower) first(d *feed.Delta, whole []*pb.Whole, welcome *pb.Welcome) 
 
 // take keeps a delta and does it. It is kept first: what is on disk is never older
 // than what is in force, so an agent that is killed here begins where this one was.
-func (f *follower) take(d *feed.Delta, jump bool) {
+// It returns how long that took.
+func (f *follower) take(d *feed.Delta, jump bool) time.Duration {
+	began := time.Now()
 	steps := []*feed.Delta{d}
 	if jump && f.held.Revision > 0 {
 		if first, then := f.held.Jump(d); then != nil {
@@ -144,6 +152,9 @@ func (f *follower) take(d *feed.Delta, jump bool) {
 	}
 	f.held.Merge(d)
 	kept := f.journal.add(d, &f.held, f.epoch)
+	if d.Origin.Waited > 0 {
+		steps[0].Origin.Waited += time.Since(began)
+	}
 	for _, step := range steps {
 		f.agent.Apply(step)
 	}
@@ -152,21 +163,30 @@ func (f *follower) take(d *feed.Delta, jump bool) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.status.Revision, f.status.Kept = f.held.Revision, kept == nil && f.cfg.File != ""
-	if kept != nil {
+	f.status.Revision, f.status.Kept, f.status.Journal.Bytes = f.held.Revision, kept == nil && f.cfg.File != "", f.journal.size
+	switch {
+	case kept != nil:
+		f.status.Journal.Errors++
 		f.cfg.Log.Error("what is told is in force but not kept", "error", kept)
+	case f.status.Kept:
+		f.status.Journal.Writes++
 	}
+	return time.Since(began)
 }
 
 // ack tells the server what is in force, whenever that changes.
 func (f *follower) ack(ctx context.Context) error {
-	var deltas, told uint64
+	var now done
+	var told uint64
 	var said map[string]int64
 	for {
 		behind, changed := f.agent.Behind()
-		if deltas > told || deltas > 0 && !maps.Equal(behind, said) {
-			told, said = deltas, behind
-			m := &pb.Ack{Deltas: deltas}
+		if now.deltas > told || told > 0 && !maps.Equal(behind, said) {
+			m := &pb.Ack{Deltas: now.deltas}
+			if now.deltas > told {
+				m.Took = uint64(now.took)
+			}
+			told, said = now.deltas, behind
 			for id, revision := range behind {
 				if len(m.Behind) < maxBehind {
 					m.Behind = append(m.Behind, &pb.Behind{Interface: id, Revision: revision})
@@ -177,7 +197,7 @@ func (f *follower) ack(ctx context.Context) error {
 			}
 		}
 		select {
-		case deltas = <-f.done:
+		case now = <-f.done:
 		case <-changed:
 		case <-ctx.Done():
 			return nil

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -152,6 +153,7 @@ func TestEveryFieldSurvivesTheWire(t *testing.T) {
 	n, c := newNamer(), &decoder{}
 	for range 50 {
 		d := randomState(rng, 1+rng.IntN(300)).Delta()
+		fillAny(rng, reflect.ValueOf(&d.Origin).Elem())
 		for id := range d.Groups { // gone
 			if rng.IntN(3) == 0 {
 				d.Groups[id] = nil
@@ -196,7 +198,9 @@ func TestNamesBeginAnewWhenThereAreTooMany(t *testing.T) {
 // that can be told on.
 func FuzzDecode(f *testing.F) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for part := range encode(randomState(rng, 5).Delta(), newNamer(), nil) {
+	whole := randomState(rng, 5).Delta()
+	whole.Origin = feed.Origin{Requests: []feed.RequestID{{1}, {2}}, More: 3, Waited: time.Second}
+	for part := range encode(whole, newNamer(), nil) {
 		text, err := proto.Marshal(part)
 		if err != nil {
 			f.Fatal(err)
@@ -251,6 +255,11 @@ func TestTheDecoderRefuses(t *testing.T) {
 		"a far end that is none":    address(&pb.Address{Network: 1, Address: ipv4, Interface: "eni-1", Underlay: 1}),
 		"a rule with 200 bits":      {Revision: 1, Groups: []*pb.Group{{Id: "sg-1", Ingress: []*pb.Rule{{Id: "sgr-1", Prefix: []byte{10, 0, 0, 0, 200}}}}}},
 		"a rule with no such list":  {Revision: 1, Groups: []*pb.Group{{Id: "sg-1", Ingress: []*pb.Rule{{Id: "sgr-1", List: 1}}}}},
+		"a call's id of 15 bytes":   {Revision: 1, Origin: &pb.Origin{Requests: [][]byte{make([]byte, 15)}}},
+		"a call's id as text":       {Revision: 1, Origin: &pb.Origin{Requests: [][]byte{[]byte("01234567-89ab-4def-8123-456789abcdef")}}},
+		"too many calls":            {Revision: 1, Origin: &pb.Origin{Requests: slices.Repeat([][]byte{make([]byte, 16)}, feed.MaxRequests+1)}},
+		"calls without number":      {Revision: 1, Origin: &pb.Origin{More: 1 << 31}},
+		"a commit before all times": {Revision: 1, Origin: &pb.Origin{Waited: 1 << 63}},
 		"a route to nowhere":        {Revision: 1, Routes: []*pb.Routes{{Network: "vpc-1", Routes: []*pb.Route{{}}}}},
 	} {
 		if d, _, err := (&decoder{}).add(m); err == nil || d != nil {

@@ -10,6 +10,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/binary"
 	"errors"
 	"log/slog"
 	"maps"
@@ -92,6 +93,9 @@ func (t *telling) Next(ctx context.Context) (*feed.Delta, error) {
 				Revision: now.Revision, Instances: changed(t.told.Instances, now.Instances), Interfaces: changed(t.told.Interfaces, now.Interfaces),
 				Groups: changed(t.told.Groups, now.Groups), Addresses: changed(t.told.Addresses, now.Addresses), Routes: changed(t.told.Routes, now.Routes),
 			}
+			if t.told.Revision > 0 && !d.Empty() {
+				d.Origin = originOf(d.Revision)
+			}
 			t.told.Merge(d)
 			return d, nil
 		}
@@ -101,6 +105,13 @@ func (t *telling) Next(ctx context.Context) (*feed.Delta, error) {
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// originOf is where the change of a revision comes from: one call, as most do.
+func originOf(revision int64) feed.Origin {
+	id := feed.RequestID{6: 0x40, 8: 0x80}
+	binary.BigEndian.PutUint32(id[12:], uint32(revision))
+	return feed.Origin{Requests: []feed.RequestID{id}, Waited: 300 * time.Microsecond}
 }
 
 func changed[K comparable, V any](was, now map[K]*V) map[K]*V {
@@ -124,6 +135,7 @@ type fakeAgent struct {
 	state   feed.State
 	applied int // deltas
 	objects int // in them
+	origins []feed.Origin
 	behind  map[string]int64
 	moved   chan struct{}
 	gate    chan struct{} // if not nil, Apply waits for one
@@ -139,6 +151,7 @@ func (a *fakeAgent) Apply(d *feed.Delta) {
 	defer a.mu.Unlock()
 	a.state.Merge(d)
 	a.applied++
+	a.origins = append(a.origins, d.Origin)
 	a.objects += len(d.Instances) + len(d.Interfaces) + len(d.Groups) + len(d.Addresses) + len(d.Routes)
 	a.move()
 }

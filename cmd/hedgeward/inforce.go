@@ -8,24 +8,41 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/hedgeward/hedgeward/agent"
+	"github.com/hedgeward/hedgeward/control"
 	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/secgroup"
 	"github.com/hedgeward/hedgeward/stream"
 )
 
 // ownEnforced is what is in force on the one host of up, as enforced.Local.
-type ownEnforced struct{ agent *agent.Agent }
-
-// Enforced implements enforced.Local.
-func (o ownEnforced) Enforced() (map[string]stream.Enforced, <-chan struct{}) {
-	behind, changed := o.agent.Behind()
-	return map[string]stream.Enforced{host: {Connected: true, Revision: o.agent.Status().Revision, Behind: behind}}, changed
+type ownEnforced struct {
+	agent *agent.Agent
+	last  atomic.Pointer[stream.Enforced] // that was said by Of; nil: nothing
 }
 
-// Connected implements enforced.Local.
-func (o ownEnforced) Connected(name string) bool { return name == host }
+// Enforced implements enforced.Local.
+func (o *ownEnforced) Enforced() (map[string]stream.Enforced, <-chan struct{}) {
+	revision, behind, changed := o.agent.InForce()
+	return map[string]stream.Enforced{host: {Connected: true, Revision: revision, Behind: behind}}, changed
+}
+
+// Of implements enforced.Local. Calls of the API ask, which must not wait for the
+// kernel.
+func (o *ownEnforced) Of(name string) stream.Enforced {
+	if name != host {
+		return stream.Enforced{}
+	}
+	if revision, behind, ok := o.agent.InForceNow(); ok {
+		o.last.Store(&stream.Enforced{Connected: true, Revision: revision, Behind: behind})
+	}
+	if last := o.last.Load(); last != nil {
+		return *last
+	}
+	return stream.Enforced{Connected: true}
+}
 
 // awaited is what a caller of wait wants to be in force.
 type awaited struct {
@@ -70,7 +87,7 @@ func (in *installation) Wait(ctx context.Context, w awaited) (int64, error) {
 func placesOf(snap *model.Snapshot, resource string) (places, error) {
 	at := places{map[string]bool{}, map[string]string{}}
 	add := func(i *secgroup.Interface, each bool) {
-		name := hostOf(snap, i)
+		name := control.HostOf(snap, i)
 		if name == "" {
 			return
 		}
@@ -98,21 +115,6 @@ func placesOf(snap *model.Snapshot, resource string) (places, error) {
 		return at, fmt.Errorf("%s is no interface, instance or group that there is", resource)
 	}
 	return at, nil
-}
-
-// hostOf returns the host that enforces an interface, "" if none does.
-func hostOf(snap *model.Snapshot, i *secgroup.Interface) string {
-	if c := i.Claimed(); c != nil {
-		return c.Host
-	}
-	if i.Attachment == nil {
-		return ""
-	}
-	on := snap.Instances.Get(i.Attachment.Instance)
-	if on == nil || on.State != secgroup.Pending && on.State != secgroup.Running {
-		return ""
-	}
-	return on.Host
 }
 
 // missing says in words where a revision is not in force.

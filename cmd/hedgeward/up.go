@@ -109,6 +109,6 @@ func assembleUp(ctx context.Context, st *state, o upOptions) (*installation, err
 	if in.host, err = openLocalHost(in, o); err != nil {
 		return nil, errors.Join(err, in.close())
 	}
-	in.view = enforced.New(host, in.store, ownEnforced{in.host.agent}, in.log)
+	in.view = enforced.New(host, in.store, &ownEnforced{agent: in.host.agent}, in.log)
 	return in, nil
 }

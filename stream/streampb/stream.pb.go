@@ -466,6 +466,7 @@ type Ack struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Deltas        uint64                 `protobuf:"varint,1,opt,name=deltas,proto3" json:"deltas,omitempty"`
 	Behind        []*Behind              `protobuf:"bytes,2,rep,name=behind,proto3" json:"behind,omitempty"` // all interfaces of which that is not so
+	Took          uint64                 `protobuf:"varint,3,opt,name=took,proto3" json:"took,omitempty"`    // nanoseconds that the newest delta took, from its last byte on; 0: unknown
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -512,6 +513,13 @@ func (x *Ack) GetBehind() []*Behind {
 		return x.Behind
 	}
 	return nil
+}
+
+func (x *Ack) GetTook() uint64 {
+	if x != nil {
+		return x.Took
+	}
+	return 0
 }
 
 type Behind struct {
@@ -580,6 +588,7 @@ type Delta struct {
 	Groups        []*Group               `protobuf:"bytes,8,rep,name=groups,proto3" json:"groups,omitempty"`
 	Addresses     []*Address             `protobuf:"bytes,9,rep,name=addresses,proto3" json:"addresses,omitempty"`
 	Routes        []*Routes              `protobuf:"bytes,10,rep,name=routes,proto3" json:"routes,omitempty"`
+	Origin        *Origin                `protobuf:"bytes,11,opt,name=origin,proto3" json:"origin,omitempty"` // in the last part only
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -684,6 +693,74 @@ func (x *Delta) GetRoutes() []*Routes {
 	return nil
 }
 
+func (x *Delta) GetOrigin() *Origin {
+	if x != nil {
+		return x.Origin
+	}
+	return nil
+}
+
+// Origin says where the changes of a delta come from, for people.
+type Origin struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Requests      [][]byte               `protobuf:"bytes,1,rep,name=requests,proto3" json:"requests,omitempty"` // ids of 16 bytes, at most 16
+	More          uint32                 `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`        // how many there were besides
+	Waited        uint64                 `protobuf:"varint,3,opt,name=waited,proto3" json:"waited,omitempty"`    // nanoseconds since the oldest was committed; 0: unknown
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Origin) Reset() {
+	*x = Origin{}
+	mi := &file_stream_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Origin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Origin) ProtoMessage() {}
+
+func (x *Origin) ProtoReflect() protoreflect.Message {
+	mi := &file_stream_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Origin.ProtoReflect.Descriptor instead.
+func (*Origin) Descriptor() ([]byte, []int) {
+	return file_stream_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Origin) GetRequests() [][]byte {
+	if x != nil {
+		return x.Requests
+	}
+	return nil
+}
+
+func (x *Origin) GetMore() uint32 {
+	if x != nil {
+		return x.More
+	}
+	return 0
+}
+
+func (x *Origin) GetWaited() uint64 {
+	if x != nil {
+		return x.Waited
+	}
+	return 0
+}
+
 // Whole lists buckets of a digest that the delta tells completely: objects in
 // them that it does not have are gone.
 type Whole struct {
@@ -697,7 +774,7 @@ type Whole struct {
 
 func (x *Whole) Reset() {
 	*x = Whole{}
-	mi := &file_stream_proto_msgTypes[8]
+	mi := &file_stream_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -709,7 +786,7 @@ func (x *Whole) String() string {
 func (*Whole) ProtoMessage() {}
 
 func (x *Whole) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[8]
+	mi := &file_stream_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -722,7 +799,7 @@ func (x *Whole) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Whole.ProtoReflect.Descriptor instead.
 func (*Whole) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{8}
+	return file_stream_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Whole) GetKind() Kind {
@@ -768,7 +845,7 @@ type Instance struct {
 
 func (x *Instance) Reset() {
 	*x = Instance{}
-	mi := &file_stream_proto_msgTypes[9]
+	mi := &file_stream_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -780,7 +857,7 @@ func (x *Instance) String() string {
 func (*Instance) ProtoMessage() {}
 
 func (x *Instance) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[9]
+	mi := &file_stream_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -793,7 +870,7 @@ func (x *Instance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Instance.ProtoReflect.Descriptor instead.
 func (*Instance) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{9}
+	return file_stream_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Instance) GetId() string {
@@ -924,7 +1001,7 @@ type Interface struct {
 
 func (x *Interface) Reset() {
 	*x = Interface{}
-	mi := &file_stream_proto_msgTypes[10]
+	mi := &file_stream_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -936,7 +1013,7 @@ func (x *Interface) String() string {
 func (*Interface) ProtoMessage() {}
 
 func (x *Interface) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[10]
+	mi := &file_stream_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -949,7 +1026,7 @@ func (x *Interface) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Interface.ProtoReflect.Descriptor instead.
 func (*Interface) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{10}
+	return file_stream_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Interface) GetId() string {
@@ -1116,7 +1193,7 @@ type Public struct {
 
 func (x *Public) Reset() {
 	*x = Public{}
-	mi := &file_stream_proto_msgTypes[11]
+	mi := &file_stream_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1128,7 +1205,7 @@ func (x *Public) String() string {
 func (*Public) ProtoMessage() {}
 
 func (x *Public) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[11]
+	mi := &file_stream_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1141,7 +1218,7 @@ func (x *Public) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Public.ProtoReflect.Descriptor instead.
 func (*Public) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{11}
+	return file_stream_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Public) GetPublic() []byte {
@@ -1170,7 +1247,7 @@ type Tracking struct {
 
 func (x *Tracking) Reset() {
 	*x = Tracking{}
-	mi := &file_stream_proto_msgTypes[12]
+	mi := &file_stream_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1182,7 +1259,7 @@ func (x *Tracking) String() string {
 func (*Tracking) ProtoMessage() {}
 
 func (x *Tracking) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[12]
+	mi := &file_stream_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1195,7 +1272,7 @@ func (x *Tracking) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tracking.ProtoReflect.Descriptor instead.
 func (*Tracking) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{12}
+	return file_stream_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Tracking) GetTcpEstablished() uint32 {
@@ -1232,7 +1309,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_stream_proto_msgTypes[13]
+	mi := &file_stream_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1244,7 +1321,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[13]
+	mi := &file_stream_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1257,7 +1334,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{13}
+	return file_stream_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Group) GetId() string {
@@ -1310,7 +1387,7 @@ type Rule struct {
 
 func (x *Rule) Reset() {
 	*x = Rule{}
-	mi := &file_stream_proto_msgTypes[14]
+	mi := &file_stream_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1322,7 +1399,7 @@ func (x *Rule) String() string {
 func (*Rule) ProtoMessage() {}
 
 func (x *Rule) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[14]
+	mi := &file_stream_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1335,7 +1412,7 @@ func (x *Rule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rule.ProtoReflect.Descriptor instead.
 func (*Rule) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{14}
+	return file_stream_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Rule) GetId() string {
@@ -1396,7 +1473,7 @@ type PrefixList struct {
 
 func (x *PrefixList) Reset() {
 	*x = PrefixList{}
-	mi := &file_stream_proto_msgTypes[15]
+	mi := &file_stream_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1408,7 +1485,7 @@ func (x *PrefixList) String() string {
 func (*PrefixList) ProtoMessage() {}
 
 func (x *PrefixList) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[15]
+	mi := &file_stream_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1421,7 +1498,7 @@ func (x *PrefixList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefixList.ProtoReflect.Descriptor instead.
 func (*PrefixList) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{15}
+	return file_stream_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *PrefixList) GetPrefixes() [][]byte {
@@ -1449,7 +1526,7 @@ type Address struct {
 
 func (x *Address) Reset() {
 	*x = Address{}
-	mi := &file_stream_proto_msgTypes[16]
+	mi := &file_stream_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1461,7 +1538,7 @@ func (x *Address) String() string {
 func (*Address) ProtoMessage() {}
 
 func (x *Address) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[16]
+	mi := &file_stream_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1474,7 +1551,7 @@ func (x *Address) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Address.ProtoReflect.Descriptor instead.
 func (*Address) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{16}
+	return file_stream_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Address) GetNetwork() uint32 {
@@ -1558,7 +1635,7 @@ type Routes struct {
 
 func (x *Routes) Reset() {
 	*x = Routes{}
-	mi := &file_stream_proto_msgTypes[17]
+	mi := &file_stream_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1570,7 +1647,7 @@ func (x *Routes) String() string {
 func (*Routes) ProtoMessage() {}
 
 func (x *Routes) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[17]
+	mi := &file_stream_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1583,7 +1660,7 @@ func (x *Routes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Routes.ProtoReflect.Descriptor instead.
 func (*Routes) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{17}
+	return file_stream_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Routes) GetNetwork() string {
@@ -1618,7 +1695,7 @@ type Route struct {
 
 func (x *Route) Reset() {
 	*x = Route{}
-	mi := &file_stream_proto_msgTypes[18]
+	mi := &file_stream_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1630,7 +1707,7 @@ func (x *Route) String() string {
 func (*Route) ProtoMessage() {}
 
 func (x *Route) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[18]
+	mi := &file_stream_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1643,7 +1720,7 @@ func (x *Route) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Route.ProtoReflect.Descriptor instead.
 func (*Route) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{18}
+	return file_stream_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Route) GetPrefix() []byte {
@@ -1679,7 +1756,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_stream_proto_msgTypes[19]
+	mi := &file_stream_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1691,7 +1768,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[19]
+	mi := &file_stream_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1704,7 +1781,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{19}
+	return file_stream_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Report) GetInstance() string {
@@ -1736,7 +1813,7 @@ type Reported struct {
 
 func (x *Reported) Reset() {
 	*x = Reported{}
-	mi := &file_stream_proto_msgTypes[20]
+	mi := &file_stream_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1748,7 +1825,7 @@ func (x *Reported) String() string {
 func (*Reported) ProtoMessage() {}
 
 func (x *Reported) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[20]
+	mi := &file_stream_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1761,7 +1838,7 @@ func (x *Reported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reported.ProtoReflect.Descriptor instead.
 func (*Reported) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{20}
+	return file_stream_proto_rawDescGZIP(), []int{21}
 }
 
 // Claim asks for an interface at a device that somebody else made on the host.
@@ -1778,7 +1855,7 @@ type Claim struct {
 
 func (x *Claim) Reset() {
 	*x = Claim{}
-	mi := &file_stream_proto_msgTypes[21]
+	mi := &file_stream_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1790,7 +1867,7 @@ func (x *Claim) String() string {
 func (*Claim) ProtoMessage() {}
 
 func (x *Claim) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[21]
+	mi := &file_stream_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1803,7 +1880,7 @@ func (x *Claim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Claim.ProtoReflect.Descriptor instead.
 func (*Claim) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{21}
+	return file_stream_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Claim) GetInterface() string {
@@ -1853,7 +1930,7 @@ type Made struct {
 
 func (x *Made) Reset() {
 	*x = Made{}
-	mi := &file_stream_proto_msgTypes[22]
+	mi := &file_stream_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1865,7 +1942,7 @@ func (x *Made) String() string {
 func (*Made) ProtoMessage() {}
 
 func (x *Made) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[22]
+	mi := &file_stream_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1878,7 +1955,7 @@ func (x *Made) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Made.ProtoReflect.Descriptor instead.
 func (*Made) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{22}
+	return file_stream_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Made) GetSubnet() string {
@@ -1919,7 +1996,7 @@ type Claimed struct {
 
 func (x *Claimed) Reset() {
 	*x = Claimed{}
-	mi := &file_stream_proto_msgTypes[23]
+	mi := &file_stream_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1931,7 +2008,7 @@ func (x *Claimed) String() string {
 func (*Claimed) ProtoMessage() {}
 
 func (x *Claimed) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[23]
+	mi := &file_stream_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1944,7 +2021,7 @@ func (x *Claimed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Claimed.ProtoReflect.Descriptor instead.
 func (*Claimed) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{23}
+	return file_stream_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Claimed) GetInterface() string {
@@ -1972,7 +2049,7 @@ type Release struct {
 
 func (x *Release) Reset() {
 	*x = Release{}
-	mi := &file_stream_proto_msgTypes[24]
+	mi := &file_stream_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1984,7 +2061,7 @@ func (x *Release) String() string {
 func (*Release) ProtoMessage() {}
 
 func (x *Release) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[24]
+	mi := &file_stream_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1997,7 +2074,7 @@ func (x *Release) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Release.ProtoReflect.Descriptor instead.
 func (*Release) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{24}
+	return file_stream_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Release) GetInterface() string {
@@ -2024,7 +2101,7 @@ type Released struct {
 
 func (x *Released) Reset() {
 	*x = Released{}
-	mi := &file_stream_proto_msgTypes[25]
+	mi := &file_stream_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2036,7 +2113,7 @@ func (x *Released) String() string {
 func (*Released) ProtoMessage() {}
 
 func (x *Released) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[25]
+	mi := &file_stream_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2049,7 +2126,7 @@ func (x *Released) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Released.ProtoReflect.Descriptor instead.
 func (*Released) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{25}
+	return file_stream_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Released) GetPending() bool {
@@ -2077,7 +2154,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_stream_proto_msgTypes[26]
+	mi := &file_stream_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2089,7 +2166,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[26]
+	mi := &file_stream_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2102,7 +2179,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{26}
+	return file_stream_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Refusal) GetCode() string {
@@ -2130,7 +2207,7 @@ type Head struct {
 
 func (x *Head) Reset() {
 	*x = Head{}
-	mi := &file_stream_proto_msgTypes[27]
+	mi := &file_stream_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2142,7 +2219,7 @@ func (x *Head) String() string {
 func (*Head) ProtoMessage() {}
 
 func (x *Head) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[27]
+	mi := &file_stream_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2155,7 +2232,7 @@ func (x *Head) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Head.ProtoReflect.Descriptor instead.
 func (*Head) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{27}
+	return file_stream_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Head) GetHost() string {
@@ -2199,13 +2276,14 @@ const file_stream_proto_rawDesc = "" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x14\n" +
 	"\x05epoch\x18\x03 \x01(\tR\x05epoch\x12\x18\n" +
-	"\areplica\x18\x04 \x01(\tR\areplica\"R\n" +
+	"\areplica\x18\x04 \x01(\tR\areplica\"f\n" +
 	"\x03Ack\x12\x16\n" +
 	"\x06deltas\x18\x01 \x01(\x04R\x06deltas\x123\n" +
-	"\x06behind\x18\x02 \x03(\v2\x1b.hedgeward.stream.v1.BehindR\x06behind\"B\n" +
+	"\x06behind\x18\x02 \x03(\v2\x1b.hedgeward.stream.v1.BehindR\x06behind\x12\x12\n" +
+	"\x04took\x18\x03 \x01(\x04R\x04took\"B\n" +
 	"\x06Behind\x12\x1c\n" +
 	"\tinterface\x18\x01 \x01(\tR\tinterface\x12\x1a\n" +
-	"\brevision\x18\x02 \x01(\x03R\brevision\"\xb9\x03\n" +
+	"\brevision\x18\x02 \x01(\x03R\brevision\"\xee\x03\n" +
 	"\x05Delta\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12\x12\n" +
 	"\x04more\x18\x02 \x01(\bR\x04more\x12\x16\n" +
@@ -2219,7 +2297,12 @@ const file_stream_proto_rawDesc = "" +
 	"\x06groups\x18\b \x03(\v2\x1a.hedgeward.stream.v1.GroupR\x06groups\x12:\n" +
 	"\taddresses\x18\t \x03(\v2\x1c.hedgeward.stream.v1.AddressR\taddresses\x123\n" +
 	"\x06routes\x18\n" +
-	" \x03(\v2\x1b.hedgeward.stream.v1.RoutesR\x06routes\"d\n" +
+	" \x03(\v2\x1b.hedgeward.stream.v1.RoutesR\x06routes\x123\n" +
+	"\x06origin\x18\v \x01(\v2\x1b.hedgeward.stream.v1.OriginR\x06origin\"P\n" +
+	"\x06Origin\x12\x1a\n" +
+	"\brequests\x18\x01 \x03(\fR\brequests\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\rR\x04more\x12\x16\n" +
+	"\x06waited\x18\x03 \x01(\x04R\x06waited\"d\n" +
 	"\x05Whole\x12-\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x19.hedgeward.stream.v1.KindR\x04kind\x12\x12\n" +
 	"\x04bits\x18\x02 \x01(\rR\x04bits\x12\x18\n" +
@@ -2368,7 +2451,7 @@ func file_stream_proto_rawDescGZIP() []byte {
 }
 
 var file_stream_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_stream_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_stream_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_stream_proto_goTypes = []any{
 	(Kind)(0),          // 0: hedgeward.stream.v1.Kind
 	(*FromHost)(nil),   // 1: hedgeward.stream.v1.FromHost
@@ -2379,26 +2462,27 @@ var file_stream_proto_goTypes = []any{
 	(*Ack)(nil),        // 6: hedgeward.stream.v1.Ack
 	(*Behind)(nil),     // 7: hedgeward.stream.v1.Behind
 	(*Delta)(nil),      // 8: hedgeward.stream.v1.Delta
-	(*Whole)(nil),      // 9: hedgeward.stream.v1.Whole
-	(*Instance)(nil),   // 10: hedgeward.stream.v1.Instance
-	(*Interface)(nil),  // 11: hedgeward.stream.v1.Interface
-	(*Public)(nil),     // 12: hedgeward.stream.v1.Public
-	(*Tracking)(nil),   // 13: hedgeward.stream.v1.Tracking
-	(*Group)(nil),      // 14: hedgeward.stream.v1.Group
-	(*Rule)(nil),       // 15: hedgeward.stream.v1.Rule
-	(*PrefixList)(nil), // 16: hedgeward.stream.v1.PrefixList
-	(*Address)(nil),    // 17: hedgeward.stream.v1.Address
-	(*Routes)(nil),     // 18: hedgeward.stream.v1.Routes
-	(*Route)(nil),      // 19: hedgeward.stream.v1.Route
-	(*Report)(nil),     // 20: hedgeward.stream.v1.Report
-	(*Reported)(nil),   // 21: hedgeward.stream.v1.Reported
-	(*Claim)(nil),      // 22: hedgeward.stream.v1.Claim
-	(*Made)(nil),       // 23: hedgeward.stream.v1.Made
-	(*Claimed)(nil),    // 24: hedgeward.stream.v1.Claimed
-	(*Release)(nil),    // 25: hedgeward.stream.v1.Release
-	(*Released)(nil),   // 26: hedgeward.stream.v1.Released
-	(*Refusal)(nil),    // 27: hedgeward.stream.v1.Refusal
-	(*Head)(nil),       // 28: hedgeward.stream.v1.Head
+	(*Origin)(nil),     // 9: hedgeward.stream.v1.Origin
+	(*Whole)(nil),      // 10: hedgeward.stream.v1.Whole
+	(*Instance)(nil),   // 11: hedgeward.stream.v1.Instance
+	(*Interface)(nil),  // 12: hedgeward.stream.v1.Interface
+	(*Public)(nil),     // 13: hedgeward.stream.v1.Public
+	(*Tracking)(nil),   // 14: hedgeward.stream.v1.Tracking
+	(*Group)(nil),      // 15: hedgeward.stream.v1.Group
+	(*Rule)(nil),       // 16: hedgeward.stream.v1.Rule
+	(*PrefixList)(nil), // 17: hedgeward.stream.v1.PrefixList
+	(*Address)(nil),    // 18: hedgeward.stream.v1.Address
+	(*Routes)(nil),     // 19: hedgeward.stream.v1.Routes
+	(*Route)(nil),      // 20: hedgeward.stream.v1.Route
+	(*Report)(nil),     // 21: hedgeward.stream.v1.Report
+	(*Reported)(nil),   // 22: hedgeward.stream.v1.Reported
+	(*Claim)(nil),      // 23: hedgeward.stream.v1.Claim
+	(*Made)(nil),       // 24: hedgeward.stream.v1.Made
+	(*Claimed)(nil),    // 25: hedgeward.stream.v1.Claimed
+	(*Release)(nil),    // 26: hedgeward.stream.v1.Release
+	(*Released)(nil),   // 27: hedgeward.stream.v1.Released
+	(*Refusal)(nil),    // 28: hedgeward.stream.v1.Refusal
+	(*Head)(nil),       // 29: hedgeward.stream.v1.Head
 }
 var file_stream_proto_depIdxs = []int32{
 	3,  // 0: hedgeward.stream.v1.FromHost.hello:type_name -> hedgeward.stream.v1.Hello
@@ -2408,27 +2492,28 @@ var file_stream_proto_depIdxs = []int32{
 	4,  // 4: hedgeward.stream.v1.Hello.digests:type_name -> hedgeward.stream.v1.Digest
 	0,  // 5: hedgeward.stream.v1.Digest.kind:type_name -> hedgeward.stream.v1.Kind
 	7,  // 6: hedgeward.stream.v1.Ack.behind:type_name -> hedgeward.stream.v1.Behind
-	9,  // 7: hedgeward.stream.v1.Delta.whole:type_name -> hedgeward.stream.v1.Whole
-	10, // 8: hedgeward.stream.v1.Delta.instances:type_name -> hedgeward.stream.v1.Instance
-	11, // 9: hedgeward.stream.v1.Delta.interfaces:type_name -> hedgeward.stream.v1.Interface
-	14, // 10: hedgeward.stream.v1.Delta.groups:type_name -> hedgeward.stream.v1.Group
-	17, // 11: hedgeward.stream.v1.Delta.addresses:type_name -> hedgeward.stream.v1.Address
-	18, // 12: hedgeward.stream.v1.Delta.routes:type_name -> hedgeward.stream.v1.Routes
-	0,  // 13: hedgeward.stream.v1.Whole.kind:type_name -> hedgeward.stream.v1.Kind
-	12, // 14: hedgeward.stream.v1.Interface.public:type_name -> hedgeward.stream.v1.Public
-	13, // 15: hedgeward.stream.v1.Interface.tracking:type_name -> hedgeward.stream.v1.Tracking
-	15, // 16: hedgeward.stream.v1.Group.ingress:type_name -> hedgeward.stream.v1.Rule
-	15, // 17: hedgeward.stream.v1.Group.egress:type_name -> hedgeward.stream.v1.Rule
-	16, // 18: hedgeward.stream.v1.Group.lists:type_name -> hedgeward.stream.v1.PrefixList
-	19, // 19: hedgeward.stream.v1.Routes.routes:type_name -> hedgeward.stream.v1.Route
-	23, // 20: hedgeward.stream.v1.Claim.made:type_name -> hedgeward.stream.v1.Made
-	27, // 21: hedgeward.stream.v1.Claimed.refusal:type_name -> hedgeward.stream.v1.Refusal
-	27, // 22: hedgeward.stream.v1.Released.refusal:type_name -> hedgeward.stream.v1.Refusal
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	10, // 7: hedgeward.stream.v1.Delta.whole:type_name -> hedgeward.stream.v1.Whole
+	11, // 8: hedgeward.stream.v1.Delta.instances:type_name -> hedgeward.stream.v1.Instance
+	12, // 9: hedgeward.stream.v1.Delta.interfaces:type_name -> hedgeward.stream.v1.Interface
+	15, // 10: hedgeward.stream.v1.Delta.groups:type_name -> hedgeward.stream.v1.Group
+	18, // 11: hedgeward.stream.v1.Delta.addresses:type_name -> hedgeward.stream.v1.Address
+	19, // 12: hedgeward.stream.v1.Delta.routes:type_name -> hedgeward.stream.v1.Routes
+	9,  // 13: hedgeward.stream.v1.Delta.origin:type_name -> hedgeward.stream.v1.Origin
+	0,  // 14: hedgeward.stream.v1.Whole.kind:type_name -> hedgeward.stream.v1.Kind
+	13, // 15: hedgeward.stream.v1.Interface.public:type_name -> hedgeward.stream.v1.Public
+	14, // 16: hedgeward.stream.v1.Interface.tracking:type_name -> hedgeward.stream.v1.Tracking
+	16, // 17: hedgeward.stream.v1.Group.ingress:type_name -> hedgeward.stream.v1.Rule
+	16, // 18: hedgeward.stream.v1.Group.egress:type_name -> hedgeward.stream.v1.Rule
+	17, // 19: hedgeward.stream.v1.Group.lists:type_name -> hedgeward.stream.v1.PrefixList
+	20, // 20: hedgeward.stream.v1.Routes.routes:type_name -> hedgeward.stream.v1.Route
+	24, // 21: hedgeward.stream.v1.Claim.made:type_name -> hedgeward.stream.v1.Made
+	28, // 22: hedgeward.stream.v1.Claimed.refusal:type_name -> hedgeward.stream.v1.Refusal
+	28, // 23: hedgeward.stream.v1.Released.refusal:type_name -> hedgeward.stream.v1.Refusal
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_stream_proto_init() }
@@ -2450,7 +2535,7 @@ func file_stream_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stream_proto_rawDesc), len(file_stream_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   28,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
