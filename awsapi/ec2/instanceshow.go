@@ -20,7 +20,7 @@ type inst struct {
 }
 
 func view(snap *model.Snapshot, in *secgroup.Instance) *inst {
-	return &inst{in, each(control.Attached(snap, in.ID), func(i *secgroup.Interface) *iface { return &iface{i, snap} })}
+	return &inst{in, each(control.Attached(snap, in.ID), func(i *secgroup.Interface) *iface { return &iface{Interface: i, snap: snap} })}
 }
 
 func views(snap *model.Snapshot, rows []*secgroup.Instance) []*inst {

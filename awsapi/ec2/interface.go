@@ -80,7 +80,7 @@ func (s *Service) createNetworkInterface(c *awsapi.Call, in *ec2types.CreateNetw
 		if err != nil {
 			return nil, err
 		}
-		shown := showInterface(&iface{made, s.control.Read()})
+		shown := showInterface(&iface{Interface: made, snap: s.control.Read()})
 		shown.Status = new("pending") // clients wait for the state that every describe shows
 		return &ec2types.CreateNetworkInterfaceResult{NetworkInterface: &shown, ClientToken: in.ClientToken}, nil
 	}, nil

@@ -3,6 +3,7 @@
 package ec2
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -213,6 +214,72 @@ func TestDescribeNetworkInterfaces(t *testing.T) {
 	}
 	if !slices.Equal(sizes, []int{5, 2}) {
 		t.Errorf("pages of %v", sizes)
+	}
+}
+
+// TestTheRevisionInForceIsShownAsATag: of interfaces that a host enforces, reserved as
+// all tags of the service's own are, and kept nowhere.
+func TestTheRevisionInForceIsShownAsATag(t *testing.T) {
+	behind := map[string]int64{}
+	asked := 0
+	r := newRig(t, control.Config{
+		Images: []control.Image{{ID: "ami-netns", Name: "namespace"}},
+		InForce: func(host string) (int64, map[string]int64) {
+			if asked++; host != "local" {
+				t.Errorf("asked about host %s", host)
+			}
+			return 1234, behind
+		},
+	})
+	s := &site{rig: r}
+	s.vpc, s.subnet = s.network(t, "10.0.0.0/24")
+	free := *s.eni(t).NetworkInterfaceId
+	mine := []sdktypes.Tag{{Key: new("k"), Value: new("v")}}
+	var ids []string
+	for range 2 {
+		ids = append(ids, *s.launch(t, nil).NetworkInterfaces[0].NetworkInterfaceId)
+	}
+	must(s.CreateTags(t.Context(), &sdk.CreateTagsInput{Resources: ids[:1], Tags: mine}))(t)
+	behind[ids[1]] = 7
+	tags := func(filters ...sdktypes.Filter) map[string]string {
+		t.Helper()
+		asked = 0
+		out := map[string]string{}
+		for _, i := range must(s.DescribeNetworkInterfaces(t.Context(), &sdk.DescribeNetworkInterfacesInput{Filters: filters}))(t).NetworkInterfaces {
+			text := ""
+			for _, tag := range i.TagSet {
+				text += *tag.Key + "=" + *tag.Value + ";"
+			}
+			out[*i.NetworkInterfaceId] = text
+		}
+		if asked > 1 {
+			t.Errorf("one call asks %d times about a host", asked)
+		}
+		return out
+	}
+	const key = "aws:hedgeward:enforced-revision"
+	want := map[string]string{free: "", ids[0]: "k=v;" + key + "=1234;", ids[1]: key + "=7;"}
+	if got := tags(); !maps.Equal(got, want) {
+		t.Errorf("the tags are %v, want %v", got, want)
+	}
+	delete(want, free)
+	if got := tags(where("tag-key", key)); !maps.Equal(got, want) {
+		t.Errorf("in force are %v, want %v", got, want)
+	}
+	delete(want, ids[0])
+	if got := tags(where("tag:"+key, "7")); !maps.Equal(got, want) {
+		t.Errorf("at revision 7 are %v, want %v", got, want)
+	}
+	behind[ids[1]] = 0 // nothing judges it
+	if got := tags()[ids[1]]; got != "" {
+		t.Errorf("a closed interface has the tags %s", got)
+	}
+	_, err := s.CreateTags(t.Context(), &sdk.CreateTagsInput{Resources: ids, Tags: []sdktypes.Tag{{Key: new(key), Value: new("9")}}})
+	refused(t, err, "InvalidParameterValue: Value ( "+key+" ) for parameter key is invalid. Tag keys starting with 'aws:' are reserved for internal use")
+	for _, tag := range must(s.DescribeTags(t.Context(), &sdk.DescribeTagsInput{}))(t).Tags {
+		if *tag.Key != "k" {
+			t.Errorf("%s is kept at %s", *tag.Key, *tag.ResourceId)
+		}
 	}
 }
 

@@ -53,7 +53,7 @@ func (s *Service) describeNetworkInterfaceAttribute(c *awsapi.Call, in *ec2types
 			return nil, err
 		}
 		out := &ec2types.DescribeNetworkInterfaceAttributeResult{NetworkInterfaceId: &rows[0].ID}
-		show(&iface{rows[0], snap}, out)
+		show(&iface{Interface: rows[0], snap: snap}, out)
 		return out, nil
 	}, nil
 }

@@ -40,7 +40,8 @@ func (s *Service) describeNetworkInterfaces(c *awsapi.Call, in *ec2types.Describ
 		if err != nil {
 			return nil, err
 		}
-		interfaces := each(rows, func(i *secgroup.Interface) *iface { return &iface{i, snap} })
+		inForce := s.control.InForce(snap)
+		interfaces := each(rows, func(i *secgroup.Interface) *iface { return &iface{i, snap, inForce(i)} })
 		out := &ec2types.DescribeNetworkInterfacesResult{}
 		out.NetworkInterfaces, out.NextToken = list(cursor, interfaces, match,
 			func(i *iface) string { return sortKey(i.Created, i.ID) }, showInterface)
@@ -85,7 +86,7 @@ var interfaceFilters = filters[iface]{
 		"operator.managed":                one(func(*iface) string { return "false" }),
 		"operator.principal":              none,
 	}),
-	tags: func(i *iface) secgroup.Tags { return i.Tags },
+	tags: (*iface).tags,
 }
 
 // withAttachment adds the filters that look at an attachment; an interface

@@ -4,6 +4,7 @@ package ec2
 
 import (
 	"net/netip"
+	"strconv"
 
 	"github.com/hedgeward/hedgeward/awsapi/ec2/ec2types"
 	"github.com/hedgeward/hedgeward/model"
@@ -13,7 +14,20 @@ import (
 // iface is an interface with the snapshot that knows what it names.
 type iface struct {
 	*secgroup.Interface
-	snap *model.Snapshot
+	snap    *model.Snapshot
+	inForce int64 // revision that judges it, if DescribeNetworkInterfaces shows it; else 0
+}
+
+// inForceKey is the key of a tag that nobody sets: its value is the revision of the
+// store that is in force at the interface (docs/spec/ec2-api.md section 5.2).
+const inForceKey = "aws:hedgeward:enforced-revision"
+
+// tags returns the interface's tags and what we say in the form of one.
+func (i *iface) tags() secgroup.Tags {
+	if i.inForce == 0 {
+		return i.Tags
+	}
+	return i.Tags.With(secgroup.Tag{Key: inForceKey, Value: strconv.FormatInt(i.inForce, 10)})
 }
 
 func (i *iface) subnet() *secgroup.Subnet { return i.snap.Subnets.Get(i.Subnet) }
@@ -118,7 +132,7 @@ func showInterface(i *iface) ec2types.NetworkInterface {
 		RequesterId: new(i.requester()), RequesterManaged: new(i.Requester != ""),
 		SourceDestCheck: &i.SourceDestCheck, Status: new(i.status()), Attachment: showAttachment(i.Interface),
 		PrivateIpAddress: optional(i.primary()), PrivateDnsName: optional(i.privateDNSName()),
-		Groups: i.groups(), TagSet: tagSetOrEmpty(i.Tags),
+		Groups: i.groups(), TagSet: tagSetOrEmpty(i.tags()),
 		PrivateIpAddresses: make([]ec2types.NetworkInterfacePrivateIpAddress, len(i.Addresses)),
 		Ipv6Addresses: each(i.IPv6, func(a netip.Addr) ec2types.NetworkInterfaceIpv6Address {
 			return ec2types.NetworkInterfaceIpv6Address{Ipv6Address: new(a.String()), IsPrimaryIpv6: new(false)}

@@ -79,6 +79,10 @@ func assemble(ctx context.Context, st *state, o serving, s *store.Store, remote 
 	if remote != nil {
 		cfg.Presence = &remote.present
 	}
+	cfg.InForce = func(host string) (int64, map[string]int64) {
+		e := in.view.Of(host)
+		return e.Revision, e.Behind
+	}
 	in.control = control.New(s, in.model, cfg)
 	if remote != nil {
 		if err := remote.attend(ctx, in); err != nil {
