@@ -66,7 +66,9 @@ var rooms = map[string]room{
 	"attach/local": {rank: 55, own: []string{"agent", "attach", "instance", "secgroup"}, why: "answers package attach on the host that enforces"},
 	"attach/verbs": {rank: 55, own: []string{"attach"}, uses: []string{"github.com/spf13/cobra"}, why: "commands that several programs share"},
 
-	"metrics": {rank: 55, own: []string{"agent", "datapath", "flow"}, uses: []string{"github.com/prometheus/client_golang"}, why: "what Prometheus is shown; reads, changes nothing"},
+	"metrics/numbers": {rank: 55, own: []string{"agent", "datapath", "flow", "stream"}, why: "what a host says in numbers; agents link it and not the library of Prometheus"},
+
+	"metrics": {rank: 56, own: []string{"metrics/numbers"}, uses: []string{"github.com/prometheus/client_golang"}, why: "what Prometheus is shown; reads, changes nothing"},
 
 	"awsapi/wire": {rank: 4, own: []string{}, why: "what generated types and codecs agree on"},
 
@@ -83,7 +85,7 @@ var rooms = map[string]room{
 	"awsapi/appstream": {rank: 65, why: "wire types to control and back"},
 	"awsapi":           {rank: 63, why: "the listener: signature, service, operation; services plug into it"},
 
-	"cmd/hedgeward-agent": {rank: 70, own: []string{"agent", "attach", "attach/local", "attach/verbs", "datapath", "feed", "flow", "instance", "internal/clock", "internal/localhttp", "internal/statedir", "join", "policy", "secgroup", "stream"}, uses: []string{"github.com/spf13/cobra", "golang.org/x/sync"}, why: "one host, with rights over its kernel: neither store nor API; packages.txt has all it links"},
+	"cmd/hedgeward-agent": {rank: 70, own: []string{"agent", "attach", "attach/local", "attach/verbs", "datapath", "feed", "flow", "instance", "internal/clock", "internal/localhttp", "internal/statedir", "join", "metrics/numbers", "policy", "secgroup", "stream"}, uses: []string{"github.com/spf13/cobra", "golang.org/x/sync"}, why: "one host, with rights over its kernel: neither store nor API; packages.txt has all it links"},
 
 	"cmd/hedgeward": {rank: 70, uses: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/aws/aws-sdk-go-v2", "golang.org/x/sync"}, why: "puts the parts together; demo drives the public API as a client"},
 

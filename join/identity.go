@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/hedgeward/hedgeward/internal/clock"
 )
@@ -166,6 +167,9 @@ func (i *Identity) Servers() []string { return slices.Clone(i.current().from.Ser
 
 // Underlay returns the address at which other hosts reach this one, zero for none.
 func (i *Identity) Underlay() netip.Addr { return i.current().from.Underlay }
+
+// Expires returns until when the newest certificate is valid.
+func (i *Identity) Expires() time.Time { return i.current().cert.Leaf.NotAfter }
 
 // Changed returns a channel that is closed when there is a newer certificate than
 // now: long connections are made anew with it at leisure, before the old one

@@ -10,17 +10,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/hedgeward/hedgeward/agent"
-	"github.com/hedgeward/hedgeward/datapath"
-	"github.com/hedgeward/hedgeward/flow"
+	"github.com/hedgeward/hedgeward/metrics/numbers"
 )
 
 // Sources is what is asked at every scrape, at any time.
 type Sources struct {
-	Stored func() int64 // newest revision of the store that this process has seen
-	// Of the host that this process enforces; both nil: it enforces none.
-	Agent      func() agent.Status
-	Interfaces func() ([]datapath.InterfaceStatus, error)
+	Stored func() int64  // newest revision of the store that this process has seen
+	Local  *numbers.Host // that this process enforces; nil: none
+	Hosts  func() Hosts  // that servers are followed by; nil: this process takes none
 }
 
 // Metrics holds the metrics of one process.
@@ -52,8 +49,11 @@ func New(s Sources) *Metrics {
 			Name: "hedgeward_store_revision", Help: "Newest revision of the store that this process has seen.",
 		}, func() float64 { return float64(s.Stored()) }),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	if s.Agent != nil {
-		m.registry.MustRegister(&host{s})
+	if s.Local != nil {
+		m.registry.MustRegister(collector{s.Local.Read})
+	}
+	if s.Hosts != nil {
+		m.registry.MustRegister(collector{func() ([]numbers.Family, error) { return s.Hosts().families(), nil }})
 	}
 	return m
 }
@@ -73,80 +73,38 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
 }
 
-// host reads what this machine enforces.
-type host struct{ Sources }
-
-var (
-	enforced = prometheus.NewDesc("hedgeward_enforced_revision",
-		"Revision of the store that this host has in force.", nil, nil)
-	faults = prometheus.NewDesc("hedgeward_faults",
-		"Objects that could not be brought in line; what was in force for them stays, and they are tried again.", nil, nil)
-	interfaces = prometheus.NewDesc("hedgeward_interfaces",
-		"Network interfaces of this host by state: enforced, behind (judged by an older state than is wanted), closed (nothing passes).", []string{"state"}, nil)
-	flows = prometheus.NewDesc("hedgeward_interface_flows",
-		"Live tracked flows.", []string{"interface"}, nil)
-	allowance = prometheus.NewDesc("hedgeward_instance_conntrack_allowance_available",
-		"Flows that the interfaces of an instance may still begin to track, together.", []string{"instance"}, nil)
-	exceeded = prometheus.NewDesc("hedgeward_interface_conntrack_allowance_exceeded_total",
-		"Packets refused because the instance's allowance of tracked flows was used up.", []string{"interface"}, nil)
-	packets = prometheus.NewDesc("hedgeward_interface_packets_total",
-		"Packets judged since the interface was attached, by direction, verdict and reason.", []string{"interface", "direction", "verdict", "reason"}, nil)
-)
-
-// Describe implements prometheus.Collector.
-func (h *host) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{enforced, faults, interfaces, flows, allowance, exceeded, packets} {
-		to <- d
-	}
+// collector shows the library what is read when it asks.
+type collector struct {
+	read func() ([]numbers.Family, error)
 }
+
+// Describe implements prometheus.Collector. What is read describes itself.
+func (collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
-func (h *host) Collect(to chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
-	}
-	wanted := h.Agent()
-	gauge(enforced, float64(wanted.Revision))
-	gauge(faults, float64(len(wanted.Faults)))
-	all, err := h.Interfaces()
+func (c collector) Collect(to chan<- prometheus.Metric) {
+	families, err := c.read()
 	if err != nil {
-		to <- prometheus.NewInvalidMetric(packets, err)
+		to <- prometheus.NewInvalidMetric(unread, err)
 		return
 	}
-	inLine := map[string]bool{}
-	for _, i := range wanted.Interfaces {
-		inLine[i.ID] = i.Enforced
-	}
-	available := map[string]int{}
-	states := map[string]int{"enforced": 0, "behind": 0, "closed": 0}
-	for _, i := range all {
-		switch {
-		case i.Policy == 0:
-			states["closed"]++
-		case inLine[i.ID]:
-			states["enforced"]++
-		default:
-			states["behind"]++
-		}
-		gauge(flows, float64(i.Flows), i.ID)
-		if i.Instance != "" {
-			available[i.Instance] = max(0, i.Allowance-i.Used)
-		}
-		refused := i.Packets[flow.Ingress][flow.ReasonAllowance] + i.Packets[flow.Egress][flow.ReasonAllowance]
-		to <- prometheus.MustNewConstMetric(exceeded, prometheus.CounterValue, float64(refused), i.ID)
-		for d := range flow.Direction(flow.NumDirections) {
-			for r, n := range i.Packets[d] {
-				if reason := flow.Reason(r); n > 0 {
-					to <- prometheus.MustNewConstMetric(packets, prometheus.CounterValue, float64(n),
-						i.ID, d.String(), reason.Verdict().String(), reason.String())
-				}
+	kinds := map[numbers.Kind]prometheus.ValueType{numbers.Gauge: prometheus.GaugeValue, numbers.Counter: prometheus.CounterValue}
+	for _, f := range families {
+		d := prometheus.NewDesc(f.Name, f.Help, f.Labels, nil)
+		for _, s := range f.Samples {
+			if f.Kind != numbers.Histogram {
+				to <- prometheus.MustNewConstMetric(d, kinds[f.Kind], s.Value, s.Labels...)
+				continue
 			}
+			buckets := map[float64]uint64{}
+			for i, bound := range s.Counts.Bounds {
+				buckets[bound] = s.Counts.UpTo[i]
+			}
+			to <- prometheus.MustNewConstHistogram(d, s.Counts.Count(), s.Counts.Sum, buckets, s.Labels...)
 		}
-	}
-	for instance, n := range available {
-		gauge(allowance, float64(n), instance)
-	}
-	for state, n := range states {
-		gauge(interfaces, float64(n), state)
 	}
 }
+
+// unread stands for what could not be read: the scrape fails as a whole, because
+// an absent series looks like a quiet interface.
+var unread = prometheus.NewDesc("hedgeward_unread", "What could not be read.", nil, nil)

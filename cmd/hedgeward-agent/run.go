@@ -21,6 +21,7 @@ import (
 	"github.com/hedgeward/hedgeward/instance"
 	"github.com/hedgeward/hedgeward/internal/clock"
 	"github.com/hedgeward/hedgeward/join"
+	"github.com/hedgeward/hedgeward/metrics/numbers"
 	"github.com/hedgeward/hedgeward/stream"
 )
 
@@ -30,6 +31,7 @@ type runOptions struct {
 	port     uint16 // of the network between hosts
 	logLevel slog.Level
 	logJSON  bool
+	metrics  string
 }
 
 func runCommand(st *state) *cobra.Command {
@@ -48,6 +50,7 @@ func runCommand(st *state) *cobra.Command {
 	cmd.Flags().AddGoFlagSet(packets)
 	cmd.Flags().Uint16Var(&o.port, "underlay-port", 4789, "UDP port of the network between hosts, the same on all of them")
 	cmd.Flags().TextVar(&o.logLevel, "log-level", slog.LevelInfo, "what to log on standard error: debug (a line per delta), info, warn or error")
+	cmd.Flags().StringVar(&o.metrics, "metrics", "", "address where Prometheus finds /metrics, such as 127.0.0.1:9464; none by default")
 	cmd.Flags().BoolVar(&o.logJSON, "log-json", false, "log in JSON")
 	return cmd
 }
@@ -69,6 +72,8 @@ type host struct {
 	client   *stream.Client
 	socket   net.Listener
 	attach   net.Listener
+	scrapes  net.Listener // nil: none
+	numbers  numbers.Host
 }
 
 func run(ctx context.Context, st *state, o runOptions) (err error) {
@@ -120,6 +125,9 @@ func assemble(st *state, o runOptions, log *slog.Logger) (h *host, err error) {
 		Host: h.identity.Host(), Servers: h.servers, Dial: h.identity.DialTLS, Renewed: h.identity.Changed, Explain: h.identity.Explain,
 		File: st.feed(), Log: log, Version: version,
 	})
+	h.numbers = numbers.Host{
+		Agent: func() agent.Status { return h.agent.Status() }, Interfaces: h.datapath.Interfaces, Strays: h.datapath.Strays, Delays: numbers.NewDelays(),
+	}
 	h.agent, err = agent.New(agent.Config{
 		Datapath: h.datapath,
 		Driver:   instance.Own{Netns: instance.NewNetns(instance.Config{StateDir: st.dir, Log: log})},
@@ -128,8 +136,12 @@ func assemble(st *state, o runOptions, log *slog.Logger) (h *host, err error) {
 		Devices:  instance.Devices{},
 		Uplink:   instance.Uplink{Unplugged: true},
 		Overlay:  instance.Overlay{Address: h.identity.Underlay(), Port: int(o.port)},
+		Applied:  h.applied,
 	})
 	if err != nil {
+		return nil, err
+	}
+	if h.scrapes, err = listenMetrics(o.metrics); err != nil {
 		return nil, err
 	}
 	if h.socket, err = listen(st.socket()); err != nil {
@@ -158,6 +170,9 @@ func (h *host) serve(ctx context.Context) error {
 	group.Go(func() error { return h.datapath.Run(ctx) })
 	group.Go(func() error { return h.identity.Run(ctx) })
 	group.Go(func() error { return serveSocket(ctx, h.socket, h) })
+	if h.scrapes != nil {
+		group.Go(func() error { return h.serveMetrics(ctx) })
+	}
 	attached := local.NewServer(claims{h.client}, h.agent, h.log)
 	group.Go(func() error { return attached.Run(ctx) })
 	group.Go(func() error { return h.serveAttach(ctx, attached) })

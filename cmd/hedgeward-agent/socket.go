@@ -53,6 +53,7 @@ func serveSocket(ctx context.Context, l net.Listener, h *host) error {
 		}
 		json.NewEncoder(w).Encode(status{h.identity.Host(), version, h.client.Status(), h.agent.Status(), kernel, strays})
 	})
+	mux.HandleFunc("GET /metrics", h.answerMetrics)
 	return localhttp.Serve(ctx, "agent's socket", l, &http.Server{Handler: mux})
 }
 

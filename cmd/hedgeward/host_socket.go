@@ -15,6 +15,7 @@ import (
 	"github.com/hedgeward/hedgeward/join"
 	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/secgroup"
+	"github.com/hedgeward/hedgeward/stream"
 )
 
 // hostOrder is one command about hosts on its way through the control socket.
@@ -29,14 +30,36 @@ type hostOrder struct {
 
 // shownHost is a host as operators see it.
 type shownHost struct {
-	Name      string          `json:"name"`
-	State     string          `json:"state"` // connected, away or disabled
-	Underlay  netip.Addr      `json:"underlay,omitzero"`
-	Joined    time.Time       `json:"joined,omitzero"`
-	Renewed   time.Time       `json:"renewed,omitzero"`
-	Expires   time.Time       `json:"expires,omitzero"` // its certificate
-	Authority string          `json:"authority,omitempty"`
-	Instances []shownInstance `json:"instances"`
+	Name  string `json:"name"`
+	State string `json:"state"` // hostConnected, hostAway or hostDisabled; none: it is no host
+	// Since is since when it is connected, or not; zero: not since the servers began.
+	Since      time.Time        `json:"since,omitzero"`
+	Revision   int64            `json:"revision"`         // in force there; 0: not known
+	Interfaces int              `json:"interfaces"`       // that are to be in force there
+	Behind     map[string]int64 `json:"behind,omitempty"` // those that an older revision judges, 0: none does
+	Underlay   netip.Addr       `json:"underlay,omitzero"`
+	Joined     time.Time        `json:"joined,omitzero"`
+	Renewed    time.Time        `json:"renewed,omitzero"`
+	Expires    time.Time        `json:"expires,omitzero"` // its certificate
+	Authority  string           `json:"authority,omitempty"`
+	Instances  []shownInstance  `json:"instances"`
+}
+
+// The states of a host.
+const (
+	hostConnected = "connected" // to any server
+	hostAway      = "away"
+	hostDisabled  = "disabled"
+)
+
+func hostState(h *secgroup.Host, present control.Presence) string {
+	switch {
+	case h.Disabled:
+		return hostDisabled
+	case present.Connected(h.Name):
+		return hostConnected
+	}
+	return hostAway
 }
 
 // shownInstance is an instance on a host.
@@ -123,21 +146,22 @@ var hostVerbs = map[string]func(context.Context, *control.Service, *join.Server,
 
 // listHosts returns every host with what is on it, and under "" what is on none:
 // stopped instances whose host was removed.
-func listHosts(c *control.Service, present control.Presence) []shownHost {
+func listHosts(c *control.Service, present control.Presence, inForce func(string) stream.Enforced) []shownHost {
 	snap := c.Read()
 	if present == nil {
-		return []shownHost{{Name: host, State: "connected", Instances: instancesOn(snap, host)}}
+		return []shownHost{{Name: host, State: hostConnected, Instances: instancesOn(snap, host)}}
 	}
 	shown := []shownHost{}
+	enforces := map[string]int{}
+	for i := range snap.Interfaces.All() {
+		enforces[control.HostOf(snap, i)]++
+	}
 	for h := range snap.Hosts.All() {
-		state := "away"
-		switch {
-		case h.Disabled:
-			state = "disabled"
-		case present.Connected(h.Name):
-			state = "connected"
-		}
-		shown = append(shown, shownHost{h.Name, state, h.Underlay, h.Joined, h.Renewed, h.Expires, h.Authority, instancesOn(snap, h.Name)})
+		e := inForce(h.Name)
+		shown = append(shown, shownHost{
+			Name: h.Name, State: hostState(h, present), Since: e.Since, Revision: e.Revision, Interfaces: enforces[h.Name], Behind: e.Behind,
+			Underlay: h.Underlay, Joined: h.Joined, Renewed: h.Renewed, Expires: h.Expires, Authority: h.Authority, Instances: instancesOn(snap, h.Name),
+		})
 	}
 	if homeless := instancesOn(snap, ""); len(homeless) > 0 {
 		shown = append(shown, shownHost{State: "none", Instances: homeless})
@@ -162,7 +186,7 @@ func instancesOn(snap *model.Snapshot, name string) []shownInstance {
 func serveHosts(mux *http.ServeMux, op operator) {
 	mux.HandleFunc("GET /hosts", func(w http.ResponseWriter, _ *http.Request) {
 		_, present, _ := op.Hosts()
-		json.NewEncoder(w).Encode(listHosts(op.Control(), present))
+		json.NewEncoder(w).Encode(listHosts(op.Control(), present, op.InForce))
 	})
 	serveOrders(mux, "/hosts", func(o hostOrder) (string, order) {
 		do := hostVerbs[o.Verb]

@@ -97,16 +97,23 @@ func (a told) Behind() (map[string]int64, <-chan struct{}) { return nil, nil }
 
 // follow has a host follow the server until the test ends.
 func (o *office) follow(id *join.Identity) (*stream.Client, told) {
-	c := stream.NewClient(stream.ClientConfig{
+	c, a, _ := o.followUntil(id)
+	return c, a
+}
+
+// followUntil is follow, but leave ends it before.
+func (o *office) followUntil(id *join.Identity) (c *stream.Client, a told, leave func()) {
+	c = stream.NewClient(stream.ClientConfig{
 		Host: id.Host(), Servers: func() []string { return []string{strings.TrimPrefix(o.url, "https://")} },
 		Dial: id.DialTLS, Renewed: id.Changed, Explain: id.Explain, Log: slog.New(slog.DiscardHandler), Pause: time.Millisecond, MaxPause: 10 * time.Millisecond,
 	})
-	a := told{make(chan *feed.Delta, 100)}
+	a = told{make(chan *feed.Delta, 100)}
 	ctx, cancel := context.WithCancel(o.t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); c.Run(ctx, a) }()
-	o.t.Cleanup(func() { cancel(); <-done })
-	return c, a
+	leave = func() { cancel(); <-done }
+	o.t.Cleanup(leave)
+	return c, a, leave
 }
 
 // next returns the first delta that tells of an instance.

@@ -7,11 +7,14 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/hedgeward/hedgeward/agent"
 	"github.com/hedgeward/hedgeward/datapath"
+	"github.com/hedgeward/hedgeward/feed"
 	"github.com/hedgeward/hedgeward/feed/teller"
 	"github.com/hedgeward/hedgeward/instance"
+	"github.com/hedgeward/hedgeward/metrics/numbers"
 	"github.com/hedgeward/hedgeward/secgroup"
 )
 
@@ -25,6 +28,7 @@ type localHost struct {
 	agent    *agent.Agent
 	resolver netip.AddrPort // for names of others; the zero AddrPort: none
 	attach   net.Listener
+	delays   *numbers.Distribution // from a change's commit until it is in force
 }
 
 // errNoHost answers operators who ask a server for what only hosts have.
@@ -37,7 +41,7 @@ func openLocalHost(in *installation, o upOptions) (*localHost, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &localHost{resolver: o.resolver}
+	h := &localHost{resolver: o.resolver, delays: numbers.NewDelays()}
 	o.packets.Serves = servedHere
 	if h.datapath, err = datapath.Open(datapath.Config{Dir: in.st.pins(), Log: in.log}); err != nil {
 		return nil, err
@@ -58,6 +62,7 @@ func openLocalHost(in *installation, o upOptions) (*localHost, error) {
 		Devices: instance.Devices{},
 		Program: program,
 		Uplink:  uplink(o),
+		Applied: h.applied,
 	})
 	if err == nil {
 		h.attach, err = in.st.listenAttach()
@@ -78,6 +83,13 @@ func (h *localHost) tasks(in *installation) []task {
 	)
 }
 
+// applied notes what came into force.
+func (h *localHost) applied(d *feed.Delta, took time.Duration) {
+	if d.Origin.Waited > 0 {
+		h.delays.Observe(d.Origin.Waited + took)
+	}
+}
+
 // awaitFirst returns when the host judges by what the store said at a revision.
 func (h *localHost) awaitFirst(ctx context.Context, revision int64) error {
 	ctx, cancel := context.WithTimeout(ctx, awaitEnforced)
@@ -86,11 +98,11 @@ func (h *localHost) awaitFirst(ctx context.Context, revision int64) error {
 }
 
 // Status implements operator.
-func (in *installation) Status(context.Context) (any, error) {
+func (in *installation) Status() running {
 	if in.host == nil {
-		return agent.Status{Revision: in.model.Snapshot().Revision}, nil
+		return running{Server: in.holds()}
 	}
-	return in.host.agent.Status(), nil
+	return running{Wanted: in.host.agent.Status()}
 }
 
 // CutFlows implements operator.

@@ -17,6 +17,7 @@ import (
 	"github.com/hedgeward/hedgeward/datapath"
 	"github.com/hedgeward/hedgeward/internal/localhttp"
 	"github.com/hedgeward/hedgeward/join"
+	"github.com/hedgeward/hedgeward/stream"
 )
 
 // listenSocket opens the control socket: operators' commands, for root alone. The
@@ -31,7 +32,8 @@ func (s *state) listenSocket() (net.Listener, error) {
 
 // operator is what the control socket offers.
 type operator interface {
-	Status(ctx context.Context) (any, error)
+	Status() running
+	InForce(host string) stream.Enforced
 	Wait(context.Context, awaited) (revision int64, err error)
 	quotas
 	CutFlows(datapath.Filter) (int, error)
@@ -51,10 +53,7 @@ func serveSocket(ctx context.Context, l net.Listener, op operator, fresh task) e
 		}
 		json.NewEncoder(w).Encode(v)
 	}
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
-		v, err := op.Status(r.Context())
-		answer(w, v, err)
-	})
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { answer(w, op.Status(), nil) })
 	serveWait(mux, op, answer)
 	serveQuotas(mux, op, answer)
 	serveFlows(mux, op, answer)

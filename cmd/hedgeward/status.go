@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,13 +22,21 @@ import (
 	"github.com/hedgeward/hedgeward/internal/localhttp"
 )
 
+// running is what the process that works on the state folder says of itself. Empty
+// when there is none.
+type running struct {
+	Wanted agent.Status `json:"wanted"`           // of the interfaces of this machine
+	Server *holdings    `json:"server,omitempty"` // nil: the process runs instances itself
+}
+
 // report is what status prints: what the kernel judges by, and, if a process
 // runs, what it was told and could not do.
 type report struct {
-	Running bool                       `json:"running"`         // a server works on the state folder
-	Wanted  agent.Status               `json:"wanted"`          // empty when none runs
-	Kernel  []datapath.InterfaceStatus `json:"kernel"`          // what is in force, whoever runs
-	Hosts   []shownHost                `json:"hosts,omitempty"` // with their instances, if a server runs
+	Running bool `json:"running"` // a server works on the state folder
+	running
+	Kernel  []datapath.InterfaceStatus `json:"kernel"`            // what is in force, whoever runs
+	Hosts   []shownHost                `json:"hosts,omitempty"`   // with their instances, if a server runs
+	NoHosts string                     `json:"noHosts,omitempty"` // why there are no Hosts
 }
 
 func statusCommand(st *state) *cobra.Command {
@@ -58,7 +67,7 @@ func statusCommand(st *state) *cobra.Command {
 
 func newReport(ctx context.Context, st *state) (*report, error) {
 	r := &report{Running: true}
-	err := st.ask(ctx, "GET", "/status", &r.Wanted)
+	err := st.ask(ctx, "GET", "/status", &r.running)
 	if errors.Is(err, localhttp.ErrNobody) {
 		r.Running, err = false, nil
 	}
@@ -67,7 +76,11 @@ func newReport(ctx context.Context, st *state) (*report, error) {
 	}
 	if r.Running {
 		var away refusal // while the store does not answer, the rest still says how things are
-		if err := st.ask(ctx, "GET", "/hosts", &r.Hosts); err != nil && !errors.As(err, &away) {
+		err := st.ask(ctx, "GET", "/hosts", &r.Hosts)
+		if errors.As(err, &away) {
+			r.NoHosts, err = string(away), nil
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -83,10 +96,13 @@ func newReport(ctx context.Context, st *state) (*report, error) {
 }
 
 func (r *report) print(out io.Writer) error {
-	if r.Running {
-		fmt.Fprintf(out, "A server runs; revision %d is in force.\n", r.Wanted.Revision)
-	} else {
+	switch {
+	case !r.Running:
 		fmt.Fprintln(out, "No server runs. What is listed stays in force as it is; `hedgeward up` takes over again.")
+	case r.Server != nil:
+		return r.printServer(out, time.Now())
+	default:
+		fmt.Fprintf(out, "A server runs; revision %d is in force.\n", r.Wanted.Revision)
 	}
 	wanted := map[string]agent.InterfaceStatus{}
 	for _, i := range r.Wanted.Interfaces {
@@ -123,11 +139,7 @@ func (r *report) print(out io.Writer) error {
 	for _, f := range r.Wanted.Faults {
 		fmt.Fprintf(out, "cannot bring %s in line (trying again): %s\n", f.Object, f.Error)
 	}
-	if len(r.Hosts) == 0 || len(r.Hosts) == 1 && r.Hosts[0].Name == host {
-		return nil // all of it is listed above
-	}
-	fmt.Fprintln(out)
-	return printPlaced(out, r.Hosts)
+	return nil
 }
 
 // tally sums an interface's counters, and names the reason of most drops.
