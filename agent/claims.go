@@ -43,6 +43,7 @@ type ClaimStatus struct {
 	MAC       string     `json:"mac"`             // that the far end must use
 	Addresses []string   `json:"addresses"`
 	Groups    []string   `json:"groups"`
+	For       string     `json:"for,omitempty"` // what is behind the device, see secgroup.Claim
 	State     ClaimState `json:"state"`
 	Detail    string     `json:"detail,omitempty"` // why it is not what it should be; "" otherwise
 	Revision  int64      `json:"revision"`         // enforced: of the server's state that it is judged by; else 0
@@ -62,7 +63,7 @@ func (a *Agent) Claims() (all []ClaimStatus, changed <-chan struct{}) {
 			continue
 		}
 		s := ClaimStatus{
-			Interface: id, Device: want.Device, Own: want.Own, MAC: want.MAC, Groups: want.Groups, Addresses: []string{},
+			Interface: id, Device: want.Device, Own: want.Own, MAC: want.MAC, Groups: want.Groups, For: want.For, Addresses: []string{},
 			Index: a.attached[id].index, State: ClaimAbsent, Exposed: c.exposed,
 		}
 		for _, p := range want.Addresses {

@@ -23,8 +23,11 @@ import (
 )
 
 // DefaultSocket is where the socket of an installation is that was not told
-// otherwise.
-const DefaultSocket = "/var/lib/hedgeward/attach.sock"
+// otherwise, AgentSocket that of the agent on a host of a server.
+const (
+	DefaultSocket = "/var/lib/hedgeward/attach.sock"
+	AgentSocket   = "/var/lib/hedgeward-agent/attach.sock"
+)
 
 // DefaultWait is how long a request may wait for the kernel.
 const DefaultWait = 30 * time.Second
@@ -34,6 +37,10 @@ type Request struct {
 	Device string `json:"device"`
 	MAC    string `json:"mac,omitempty"` // of the far end; "": it uses the interface's, or, with Own, its NIC's stands
 	Own    bool   `json:"own,omitempty"` // the device is a NIC of the host itself
+	// For says what is behind the device, such as a container or a machine, in words of
+	// the caller's: at most 128 bytes of ASCII without white space. A claim that says so
+	// can be taken up only by who says the same, or nothing.
+	For string `json:"for,omitempty"`
 	// Expect asks for a device that need not be there yet: the answer does not wait for
 	// it, and it is enforced when it comes.
 	Expect bool `json:"expect,omitempty"`
@@ -65,6 +72,8 @@ type Interface struct {
 	MAC       string   `json:"mac"` // that the far end must use
 	Addresses []string `json:"addresses"`
 	Groups    []string `json:"groups"`
+	For       string   `json:"for,omitempty"`   // what is behind the device, if its claim said so
+	Index     int      `json:"index,omitempty"` // of the device that is judged; 0 for none
 	State     string   `json:"state"`
 	Detail    string   `json:"detail,omitempty"`
 	Revision  int64    `json:"revision"` // of the state of the server that it is judged by; 0 unless enforced
@@ -135,6 +144,12 @@ func (c *Client) At(ctx context.Context, device string) (*Interface, error) {
 		}
 	}
 	return nil, err
+}
+
+// Ready asks whether interfaces can be claimed and given up now, and returns nil if
+// they can. That says nothing about those that are claimed: what is in force stays.
+func (c *Client) Ready(ctx context.Context) error {
+	return c.call(ctx, "GET", "/v1/status", nil, nil)
 }
 
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {

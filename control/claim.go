@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strings"
 
 	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/secgroup"
@@ -17,23 +18,26 @@ type ClaimedDevice struct {
 	Name string           // at most 15 bytes, as the kernel has it; the device need not be there
 	MAC  net.HardwareAddr // of the far end; nil: the interface's own stands, and the far end must use it
 	Own  bool             // see secgroup.Claim
+	For  string           // see secgroup.Claim; at most 128 bytes that can be seen, "" to say nothing
 }
 
 // Refusals of claims that do not depend on the interface.
 var (
 	errForeignAttachment = secgroup.Errorf("OperationNotPermitted", "You are not allowed to manage 'ela-attach' attachments.")
 	errDeviceName        = secgroup.Errorf("InvalidParameterValue", "A device has a name of 1 to 15 bytes without slashes and white space.")
+	errDeviceFor         = secgroup.Errorf("InvalidParameterValue", "What a device is for is said in at most 128 bytes of ASCII without white space.")
 	errDeviceMAC         = secgroup.Errorf("InvalidParameterValue", "The MAC address of a device has six bytes and is one device's.")
 )
 
 // ClaimInterface gives an available interface, of whatever account, to a device
 // that somebody else made on a host (docs/spec/ec2-api.md section 5.7). From then on
 // the host enforces it there. To claim again what is claimed so already changes
-// nothing but the MAC address, so callers may repeat themselves.
+// nothing but the MAC address, and what is behind the device if that was not said, so
+// callers may repeat themselves.
 //
 // Errors: InvalidNetworkInterfaceID.NotFound, InvalidNetworkInterface.InUse (an
-// instance or another host has it, and then ErrNotOnHost too; or another device has
-// it), InvalidParameterValue (the
+// instance or another host has it, and then ErrNotOnHost too; or another device or
+// something else behind it has), InvalidParameterValue (the
 // device is another interface's, or the MAC address is), IncorrectState (the host is
 // giving it back), OperationNotPermitted (a service manages the interface).
 func (s *Service) ClaimInterface(ctx context.Context, host, id string, d ClaimedDevice) error {
@@ -51,7 +55,7 @@ func (s *Service) ClaimInterface(ctx context.Context, host, id string, d Claimed
 			return foreign{inUse(id)}
 		case c.Host != host:
 			return foreign{claimedBy(id, c)}
-		case c.Device != d.Name || c.Own != d.Own:
+		case !d.is(c):
 			return claimedBy(id, c)
 		case c.Releasing:
 			return secgroup.Errorf("IncorrectState", "Interface %s is being given back by host %s; try again when it is available.", id, host)
@@ -63,7 +67,7 @@ func (s *Service) ClaimInterface(ctx context.Context, host, id string, d Claimed
 			if err := s.claim(tx, host, &i, d); err != nil {
 				return err
 			}
-		} else if i.MAC == was.MAC {
+		} else if !d.takeFor(&i) && i.MAC == was.MAC {
 			return nil
 		}
 		tx.Interfaces.Put(&i)
@@ -75,10 +79,11 @@ func (s *Service) ClaimInterface(ctx context.Context, host, id string, d Claimed
 // the owner of the subnet; the interface is deleted when the claim is given up.
 // Groups may be ids, or names of groups of the subnet's VPC. While a host has such
 // a claim for the device, asking again answers its interface and changes nothing but
-// the MAC address.
+// the MAC address, and what is behind the device if that was not said.
 //
 // Errors: those of the two; InvalidNetworkInterface.InUse (the device has an
-// interface that was not made so, or in another subnet).
+// interface that was not made so, is in another subnet, or for something else behind
+// it).
 func (s *Service) ClaimNewInterface(ctx context.Context, host string, spec InterfaceSpec, d ClaimedDevice) (id string, err error) {
 	if err := d.check(); err != nil {
 		return "", err
@@ -95,17 +100,17 @@ func (s *Service) ClaimNewInterface(ctx context.Context, host string, spec Inter
 		for had := range tx.Interfaces.By(model.ByClaim, host) {
 			if a := had.Attachment; a.Claim.Device != d.Name {
 				continue
-			} else if !a.DeleteOnTermination || had.Subnet != subnet.ID || a.Claim.Own != d.Own || a.Claim.Releasing {
+			} else if !a.DeleteOnTermination || had.Subnet != subnet.ID || !d.is(a.Claim) || a.Claim.Releasing {
 				return claimedBy(had.ID, a.Claim)
 			}
 			i := *had
-			if id = i.ID; d.MAC == nil || i.MAC == d.MAC.String() {
-				return nil
-			}
+			id = i.ID
 			if err := d.takeMAC(tx, &i); err != nil {
 				return err
 			}
-			tx.Interfaces.Put(&i)
+			if d.takeFor(&i) || i.MAC != had.MAC {
+				tx.Interfaces.Put(&i)
+			}
 			return nil
 		}
 		groups, err := ofNewInterface.groups(tx, s.quotas(tx.Snapshot, subnet.Scope), subnet, groupIDs(tx, subnet, spec.Groups))
@@ -164,14 +169,34 @@ func (s *Service) claim(tx *model.Tx, host string, i *secgroup.Interface, d Clai
 	}
 	i.Attachment = &secgroup.Attachment{
 		ID: newID(secgroup.ClaimPrefix), DeviceIndex: 1, Attached: s.now().UTC(),
-		Claim: &secgroup.Claim{Host: host, Device: d.Name, Own: d.Own},
+		Claim: &secgroup.Claim{Host: host, Device: d.Name, Own: d.Own, For: d.For},
 	}
 	return nil
+}
+
+// is reports whether a claim of the same host is for this device and what is behind
+// it. Who does not say what is behind it means whatever is.
+func (d *ClaimedDevice) is(c *secgroup.Claim) bool {
+	return c.Device == d.Name && c.Own == d.Own && (c.For == d.For || c.For == "" || d.For == "")
+}
+
+// takeFor notes what is behind the device of a claim, if that was not said before,
+// and reports whether it did; the caller puts the interface.
+func (d *ClaimedDevice) takeFor(i *secgroup.Interface) bool {
+	if d.For == "" || i.Attachment.Claim.For == d.For {
+		return false
+	}
+	a, c := *i.Attachment, *i.Attachment.Claim
+	c.For, a.Claim, i.Attachment = d.For, &c, &a
+	return true
 }
 
 func (d *ClaimedDevice) check() error {
 	if d.Name == "" || len(d.Name) > 15 || !plainName(d.Name) {
 		return errDeviceName
+	}
+	if len(d.For) > 128 || strings.ContainsFunc(d.For, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return errDeviceFor
 	}
 	if d.MAC != nil && (len(d.MAC) != 6 || d.MAC[0]&1 != 0 || d.MAC.String() == "00:00:00:00:00:00") {
 		return errDeviceMAC
@@ -214,7 +239,11 @@ func (f foreign) Error() string   { return f.no.Error() }
 func (f foreign) Unwrap() []error { return []error{f.no, ErrNotOnHost} }
 
 func claimedBy(id string, c *secgroup.Claim) error {
-	return secgroup.Errorf("InvalidNetworkInterface.InUse", "Interface: [%s] in use. Host %s has claimed it for device %s.", id, c.Host, c.Device)
+	device := c.Device
+	if c.For != "" {
+		device += " of " + c.For
+	}
+	return secgroup.Errorf("InvalidNetworkInterface.InUse", "Interface: [%s] in use. Host %s has claimed it for device %s.", id, c.Host, device)
 }
 
 // ReleaseInterface has a host give up what it claimed. The interface is available
@@ -251,19 +280,25 @@ func (s *Service) ReportReleased(ctx context.Context, host, id string) error {
 		if c := was.Claimed(); c == nil || c.Host != host || !c.Releasing {
 			return nil
 		}
-		if was.Attachment.DeleteOnTermination {
-			deleteInterface(tx, id)
-			return nil
-		}
-		i := *was
-		i.Attachment, i.AutoPublic, i.Public = nil, false, netip.Addr{}
-		tx.Interfaces.Put(&i)
+		unclaim(tx, was)
 		return nil
 	})
 	if no := new(secgroup.Error); errors.As(err, &no) && no.Code == "InvalidNetworkInterfaceID.NotFound" {
 		return nil // it went with its claim: the host says so twice when it is asked meanwhile
 	}
 	return err
+}
+
+// unclaim makes a claimed interface available, or deletes one that was made with its
+// claim.
+func unclaim(tx *model.Tx, was *secgroup.Interface) {
+	if was.Attachment.DeleteOnTermination {
+		deleteInterface(tx, was.ID)
+		return
+	}
+	i := *was
+	i.Attachment, i.AutoPublic, i.Public = nil, false, netip.Addr{}
+	tx.Interfaces.Put(&i)
 }
 
 // onInterface runs edit on the interface of an id, whose account nobody asked for.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/hedgeward/hedgeward/model"
@@ -79,6 +80,40 @@ func TestAClaimedInterfaceIsInUse(t *testing.T) {
 	association, err := f.AssociateAddress(t.Context(), f.Caller, AddressRef{Allocation: e.ID}, AddressTarget{Interface: i.ID})
 	f.ok(err)
 	f.ok(f.DisassociateAddress(t.Context(), f.Caller, association, netip.Addr{}))
+}
+
+// TestAClaimSaysWhatItIsFor: who says something else gets neither the interface nor
+// one made for the device, who says nothing means what is there.
+func TestAClaimSaysWhatItIsFor(t *testing.T) {
+	f := newNetworks(t, Config{Host: "h1"})
+	n := f.network("10.0.0.0/24", "")
+	i, spec := f.create(InterfaceSpec{Subnet: n.subnet.ID}), InterfaceSpec{Subnet: n.subnet.ID}
+	made := func(d ClaimedDevice) error {
+		_, err := f.ClaimNewInterface(t.Context(), "h1", spec, d)
+		return err
+	}
+	f.ok(made(ClaimedDevice{Name: "veth0"}))
+	veth := slices.Collect(f.Read().Interfaces.By(model.ByClaim, "h1"))[0].ID
+	for _, c := range []struct {
+		id, device string
+		claim      func(ClaimedDevice) error
+	}{
+		{i.ID, "tap0", func(d ClaimedDevice) error { return f.ClaimInterface(t.Context(), "h1", i.ID, d) }},
+		{veth, "veth0", made},
+	} {
+		for _, say := range []string{"", "vm/1", "vm/1", ""} { // what was not said can be said later
+			f.ok(c.claim(ClaimedDevice{Name: c.device, For: say}))
+		}
+		attachment := f.iface(c.id).Attachment
+		refused(t, c.claim(ClaimedDevice{Name: c.device, For: "vm/2"}),
+			"InvalidNetworkInterface.InUse: Interface: ["+c.id+"] in use. Host h1 has claimed it for device "+c.device+" of vm/1.")
+		if got := f.iface(c.id).Attachment; got.Claim.For != "vm/1" || got.ID != attachment.ID {
+			t.Errorf("%s: claimed as %+v", c.device, got.Claim)
+		}
+		for _, bad := range []string{"two words", "naïve", strings.Repeat("x", 129)} {
+			refused(t, c.claim(ClaimedDevice{Name: c.device, For: bad}), errDeviceFor.Error())
+		}
+	}
 }
 
 // TestAReleaseWaitsForTheHost keeps the interface in use until the host has said

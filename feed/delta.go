@@ -61,6 +61,7 @@ type Interface struct {
 	Instance        string // "" if Device is set
 	Device          string // that somebody else made; "" for an instance's
 	Own             bool   // the device is a NIC of the host itself, see secgroup.Claim
+	For             string // what is behind the device, see secgroup.Claim
 	Releasing       bool   // not in force any more: to be taken off its device, which the host reports
 	DeviceIndex     int
 	MAC             string

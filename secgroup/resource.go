@@ -141,6 +141,9 @@ type Claim struct {
 	// Own turns the device round: it is a NIC of the host itself, so what leaves
 	// the host by it comes from the interface.
 	Own bool `json:"own,omitempty"`
+	// For says what is behind the device, a container for example, in the words of the
+	// tool that asked for it; "" if it said nothing.
+	For string `json:"for,omitempty"`
 	// Releasing is set from when the claim is given up until the host has taken
 	// the programs off the device.
 	Releasing bool `json:"releasing,omitempty"`

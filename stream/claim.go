@@ -22,6 +22,7 @@ type Claim struct {
 	Device    string
 	MAC       net.HardwareAddr // of the far end; nil: the interface's own stands
 	Own       bool             // the device is a NIC of the host itself
+	For       string           // what is behind the device, in the words of who asks; "" for nothing said
 	Made      Made
 }
 
@@ -97,7 +98,7 @@ func (s *Server) noteForeign(r *request, err error) {
 
 // decodeClaim checks the form of a claim; what it means is for Claims to check.
 func decodeClaim(m *pb.Claim) (Claim, error) {
-	c := Claim{Interface: m.GetInterface(), Device: m.GetDevice(), MAC: m.GetMac(), Own: m.GetOwn()}
+	c := Claim{Interface: m.GetInterface(), Device: m.GetDevice(), MAC: m.GetMac(), Own: m.GetOwn(), For: m.GetFor()}
 	if err := checkName(c.Device); err != nil {
 		return c, err
 	}
@@ -105,6 +106,11 @@ func decodeClaim(m *pb.Claim) (Claim, error) {
 		c.MAC = nil
 	} else if n != 6 {
 		return c, fmt.Errorf("a MAC address of %d bytes", n)
+	}
+	if c.For != "" {
+		if err := checkName(c.For); err != nil {
+			return c, err
+		}
 	}
 	made := m.GetMade()
 	if c.Interface != "" {
@@ -130,7 +136,7 @@ func decodeClaim(m *pb.Claim) (Claim, error) {
 // Claim claims an interface for a device of this host and returns its id. Refusals are
 // *secgroup.Error.
 func (c *Client) Claim(ctx context.Context, of Claim) (eni string, err error) {
-	m := &pb.Claim{Interface: of.Interface, Device: of.Device, Mac: of.MAC, Own: of.Own}
+	m := &pb.Claim{Interface: of.Interface, Device: of.Device, Mac: of.MAC, Own: of.Own, For: of.For}
 	if of.Interface == "" {
 		m.Made = &pb.Made{Subnet: of.Made.Subnet, Groups: of.Made.Groups, Description: of.Made.Description}
 		for _, a := range of.Made.Addresses {

@@ -45,7 +45,7 @@ func TestClaimsArriveInTheNameOfWhoAsks(t *testing.T) {
 	until(t, func() bool { return c.Status().Server != "" })
 	want := []Claim{
 		{Interface: "eni-1", Device: "tap0", MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}},
-		{Device: "eth0", Own: true, Made: Made{
+		{Device: "eth0", Own: true, For: "machine/7", Made: Made{
 			Subnet: "subnet-1", Groups: []string{"web", "two words"}, Description: "a NIC",
 			Addresses: []netip.Addr{netip.MustParseAddr("10.0.1.1"), netip.MustParseAddr("2001:db8::1")},
 		}},
@@ -70,6 +70,7 @@ func TestClaimsArriveInTheNameOfWhoAsks(t *testing.T) {
 	for what, bad := range map[string]Claim{
 		"no device": {Interface: "eni-1"}, "a short MAC address": {Interface: "eni-1", Device: "tap0", MAC: net.HardwareAddr{1}},
 		"no interface and no subnet": {Device: "tap0"},
+		"what cannot be told on":     {Interface: "eni-1", Device: "tap0", For: "two words"},
 		"too many groups":            {Device: "tap0", Made: Made{Subnet: "subnet-1", Groups: make([]string, maxClaimed+1)}},
 	} {
 		if _, err := c.Claim(t.Context(), bad); connect.CodeOf(err) != connect.CodeInvalidArgument {
@@ -79,7 +80,7 @@ func TestClaimsArriveInTheNameOfWhoAsks(t *testing.T) {
 	if _, err := c.Release(t.Context(), "", false); connect.CodeOf(err) != connect.CodeInvalidArgument {
 		t.Errorf("a release of nothing: %v", err)
 	}
-	if len(l.claims) != 2 || len(l.released) != 2 || r.refusals(RefusedMalformed) != 5 {
+	if len(l.claims) != 2 || len(l.released) != 2 || r.refusals(RefusedMalformed) != 6 {
 		t.Errorf("%d claims, %d releases, %d refused", len(l.claims), len(l.released), r.refusals(RefusedMalformed))
 	}
 

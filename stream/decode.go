@@ -218,7 +218,7 @@ func getInterface(d *feed.Delta, m *pb.Interface) error {
 	}
 	i := &feed.Interface{
 		ID: id, VPC: r.name(m.GetVpc()), Network: r.name(m.GetNetwork()), Instance: r.maybe(m.GetInstance()),
-		Device: r.maybe(m.GetDevice()), Own: m.GetOwn(), Releasing: m.GetReleasing(),
+		Device: r.maybe(m.GetDevice()), Own: m.GetOwn(), For: r.maybe(m.GetFor()), Releasing: m.GetReleasing(),
 		DeviceIndex: r.upTo(m.GetDeviceIndex(), maxInt), MAC: r.name(m.GetMac()),
 		Addresses: r.prefixes(m.GetAddresses()), Prefixes: r.prefixes(m.GetPrefixes()), VPCPrefixes: r.prefixes(m.GetVpcPrefixes()), Subnets: r.prefixes(m.GetSubnets()),
 		VNI: m.GetVni(), TrackedFlows: r.upTo(m.GetTrackedFlows(), maxInt),

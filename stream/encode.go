@@ -124,7 +124,7 @@ func putInterface(d *pb.Delta, _ *namer, id string, i *feed.Interface) proto.Mes
 		out.Public = append(out.Public, &pb.Public{Public: p.Public.AsSlice(), Private: p.Private.AsSlice()})
 	}
 	out.Vni, out.TrackedFlows = i.VNI, uint32(i.TrackedFlows)
-	out.Device, out.Own, out.Releasing = i.Device, i.Own, i.Releasing
+	out.Device, out.Own, out.For, out.Releasing = i.Device, i.Own, i.For, i.Releasing
 	if t := i.Tracking; t.TCPEstablished|t.UDP|t.UDPStream != 0 {
 		out.Tracking = &pb.Tracking{TcpEstablished: uint32(t.TCPEstablished), Udp: uint32(t.UDP), UdpStream: uint32(t.UDPStream)}
 	}

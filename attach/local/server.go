@@ -28,6 +28,7 @@ type Device struct {
 	Name string
 	MAC  net.HardwareAddr // nil: the interface's own stands
 	Own  bool
+	For  string // what is behind it, in the words of who asks
 }
 
 // New is an interface that is made with its claim.
@@ -60,15 +61,17 @@ type Host interface {
 type Server struct {
 	claims  Claims
 	host    Host
+	ready   func(context.Context) error
 	devices interface {
 		Find(name string) (instance.Device, error)
 	}
 	log *slog.Logger
 }
 
-// New returns a Server. It starts nothing.
-func NewServer(c Claims, h Host, log *slog.Logger) *Server {
-	return &Server{claims: c, host: h, devices: instance.Devices{}, log: log}
+// NewServer returns a Server. It starts nothing. ready says why claims cannot be taken
+// now, nil if they can.
+func NewServer(c Claims, h Host, ready func(context.Context) error, log *slog.Logger) *Server {
+	return &Server{claims: c, host: h, ready: ready, devices: instance.Devices{}, log: log}
 }
 
 // Run reports what the host has given back, also what an earlier process was asked
@@ -133,6 +136,9 @@ func (s *Server) Handler() http.Handler {
 	})
 	serve("DELETE /v1/interfaces/{eni}", func(ctx context.Context, r *http.Request, _ attach.Request) (any, error) {
 		return struct{}{}, s.detach(ctx, r.PathValue("eni"))
+	})
+	serve("GET /v1/status", func(ctx context.Context, _ *http.Request, _ attach.Request) (any, error) {
+		return struct{}{}, s.ready(ctx)
 	})
 	serve("GET /v1/interfaces", func(context.Context, *http.Request, attach.Request) (any, error) {
 		all, _ := s.host.Claims()
@@ -211,7 +217,7 @@ func refuse(w http.ResponseWriter, err error) {
 
 // device checks what an interface is asked for.
 func (s *Server) device(in attach.Request) (d Device, err error) {
-	d = Device{Name: in.Device, Own: in.Own}
+	d = Device{Name: in.Device, Own: in.Own, For: in.For}
 	if in.MAC != "" {
 		if d.MAC, err = net.ParseMAC(in.MAC); err != nil {
 			return d, &attach.Error{Code: attach.BadRequest, Message: fmt.Sprintf("%q is no MAC address", in.MAC)}
@@ -312,7 +318,7 @@ func notClaimed(eni string) error {
 
 func shown(c agent.ClaimStatus) attach.Interface {
 	return attach.Interface{
-		ENI: c.Interface, Device: c.Device, Own: c.Own, MAC: c.MAC, Addresses: c.Addresses, Groups: c.Groups,
+		ENI: c.Interface, Device: c.Device, Own: c.Own, MAC: c.MAC, Addresses: c.Addresses, Groups: c.Groups, For: c.For, Index: c.Index,
 		State: string(c.State), Detail: c.Detail, Revision: c.Revision, Exposed: c.Exposed,
 	}
 }

@@ -173,7 +173,7 @@ func (h *host) serve(ctx context.Context) error {
 	if h.scrapes != nil {
 		group.Go(func() error { return h.serveMetrics(ctx) })
 	}
-	attached := local.NewServer(claims{h.client}, h.agent, h.log)
+	attached := local.NewServer(claims{h.client}, h.agent, h.claimable, h.log)
 	group.Go(func() error { return attached.Run(ctx) })
 	group.Go(func() error { return h.serveAttach(ctx, attached) })
 	group.Go(func() error {

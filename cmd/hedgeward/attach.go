@@ -42,7 +42,7 @@ func (s *state) listenAttach() (net.Listener, error) {
 
 // attachTasks serve the socket while the installation runs.
 func (h *localHost) attachTasks(in *installation) []task {
-	s := local.NewServer(ownClaims{claims{in.control}}, h.agent, in.log)
+	s := local.NewServer(ownClaims{claims{in.control}}, h.agent, in.control.Fresh, in.log)
 	return []task{s.Run, func(ctx context.Context) error {
 		return localhttp.Serve(ctx, "attach socket", h.attach, &http.Server{Handler: s.Handler()})
 	}}
@@ -57,7 +57,7 @@ func (c claims) Claim(ctx context.Context, host string, of stream.Claim) (string
 	if err := c.control.Fresh(ctx); err != nil {
 		return "", err
 	}
-	d := control.ClaimedDevice{Name: of.Device, MAC: of.MAC, Own: of.Own}
+	d := control.ClaimedDevice{Name: of.Device, MAC: of.MAC, Own: of.Own, For: of.For}
 	if of.Interface != "" {
 		return of.Interface, ofAnother(c.control.ClaimInterface(ctx, host, of.Interface, d))
 	}
@@ -97,13 +97,13 @@ type ownClaims struct{ claims }
 
 // Claim implements local.Claims.
 func (c ownClaims) Claim(ctx context.Context, eni string, d local.Device) error {
-	_, err := c.claims.Claim(ctx, host, stream.Claim{Interface: eni, Device: d.Name, MAC: d.MAC, Own: d.Own})
+	_, err := c.claims.Claim(ctx, host, stream.Claim{Interface: eni, Device: d.Name, MAC: d.MAC, Own: d.Own, For: d.For})
 	return err
 }
 
 // ClaimNew implements local.Claims.
 func (c ownClaims) ClaimNew(ctx context.Context, n local.New, d local.Device) (string, error) {
-	return c.claims.Claim(ctx, host, stream.Claim{Device: d.Name, MAC: d.MAC, Own: d.Own, Made: stream.Made(n)})
+	return c.claims.Claim(ctx, host, stream.Claim{Device: d.Name, MAC: d.MAC, Own: d.Own, For: d.For, Made: stream.Made(n)})
 }
 
 // Release implements local.Claims.

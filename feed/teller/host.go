@@ -298,7 +298,7 @@ func (h *Host) iface(snap *model.Snapshot, id string) *feed.Interface {
 		if c.Host != h.name {
 			return nil
 		}
-		out.Device, out.Own, out.Releasing = c.Device, c.Own, c.Releasing
+		out.Device, out.Own, out.For, out.Releasing = c.Device, c.Own, c.For, c.Releasing
 		out.TrackedFlows = trackedFlows(snap, row.Scope, "")
 	} else {
 		on := snap.Instances.Get(row.Attachment.Instance)

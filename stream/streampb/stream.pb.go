@@ -995,6 +995,7 @@ type Interface struct {
 	Own             bool                   `protobuf:"varint,20,opt,name=own,proto3" json:"own,omitempty"`
 	Releasing       bool                   `protobuf:"varint,21,opt,name=releasing,proto3" json:"releasing,omitempty"`
 	Subnets         [][]byte               `protobuf:"bytes,22,rep,name=subnets,proto3" json:"subnets,omitempty"`
+	For             string                 `protobuf:"bytes,23,opt,name=for,proto3" json:"for,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -1181,6 +1182,13 @@ func (x *Interface) GetSubnets() [][]byte {
 		return x.Subnets
 	}
 	return nil
+}
+
+func (x *Interface) GetFor() string {
+	if x != nil {
+		return x.For
+	}
+	return ""
 }
 
 type Public struct {
@@ -1849,6 +1857,7 @@ type Claim struct {
 	Mac           []byte                 `protobuf:"bytes,3,opt,name=mac,proto3" json:"mac,omitempty"`  // of the far end; empty: the interface's own stands
 	Own           bool                   `protobuf:"varint,4,opt,name=own,proto3" json:"own,omitempty"` // the device is a NIC of the host itself
 	Made          *Made                  `protobuf:"bytes,5,opt,name=made,proto3" json:"made,omitempty"`
+	For           string                 `protobuf:"bytes,6,opt,name=for,proto3" json:"for,omitempty"` // what is behind the device, in the words of who asks
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1916,6 +1925,13 @@ func (x *Claim) GetMade() *Made {
 		return x.Made
 	}
 	return nil
+}
+
+func (x *Claim) GetFor() string {
+	if x != nil {
+		return x.For
+	}
+	return ""
 }
 
 type Made struct {
@@ -2327,7 +2343,7 @@ const file_stream_proto_rawDesc = "" +
 	"\x05joins\x18\r \x01(\tR\x05joins\x12\x1e\n" +
 	"\n" +
 	"translates\x18\x0e \x01(\bR\n" +
-	"translates\"\x8e\x05\n" +
+	"translates\"\xa0\x05\n" +
 	"\tInterface\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04gone\x18\x02 \x01(\bR\x04gone\x12\x10\n" +
@@ -2351,7 +2367,8 @@ const file_stream_proto_rawDesc = "" +
 	"\x06device\x18\x13 \x01(\tR\x06device\x12\x10\n" +
 	"\x03own\x18\x14 \x01(\bR\x03own\x12\x1c\n" +
 	"\treleasing\x18\x15 \x01(\bR\treleasing\x12\x18\n" +
-	"\asubnets\x18\x16 \x03(\fR\asubnets\":\n" +
+	"\asubnets\x18\x16 \x03(\fR\asubnets\x12\x10\n" +
+	"\x03for\x18\x17 \x01(\tR\x03for\":\n" +
 	"\x06Public\x12\x16\n" +
 	"\x06public\x18\x01 \x01(\fR\x06public\x12\x18\n" +
 	"\aprivate\x18\x02 \x01(\fR\aprivate\"d\n" +
@@ -2402,13 +2419,14 @@ const file_stream_proto_rawDesc = "" +
 	"\bobserved\x18\x02 \x01(\tR\bobserved\x12\x16\n" +
 	"\x06detail\x18\x03 \x01(\tR\x06detail\"\n" +
 	"\n" +
-	"\bReported\"\x90\x01\n" +
+	"\bReported\"\xa2\x01\n" +
 	"\x05Claim\x12\x1c\n" +
 	"\tinterface\x18\x01 \x01(\tR\tinterface\x12\x16\n" +
 	"\x06device\x18\x02 \x01(\tR\x06device\x12\x10\n" +
 	"\x03mac\x18\x03 \x01(\fR\x03mac\x12\x10\n" +
 	"\x03own\x18\x04 \x01(\bR\x03own\x12-\n" +
-	"\x04made\x18\x05 \x01(\v2\x19.hedgeward.stream.v1.MadeR\x04made\"v\n" +
+	"\x04made\x18\x05 \x01(\v2\x19.hedgeward.stream.v1.MadeR\x04made\x12\x10\n" +
+	"\x03for\x18\x06 \x01(\tR\x03for\"v\n" +
 	"\x04Made\x12\x16\n" +
 	"\x06subnet\x18\x01 \x01(\tR\x06subnet\x12\x16\n" +
 	"\x06groups\x18\x02 \x03(\tR\x06groups\x12\x1c\n" +
