@@ -85,9 +85,10 @@ func underlayFree(snap *model.Snapshot, h *secgroup.Host) error {
 	return nil
 }
 
-// RemoveHost forgets a host on which nothing runs; stopped instances start on
-// another one. lost says that the machine is gone with what ran there: its
-// instances become stopped, and streaming instances are made anew.
+// RemoveHost forgets a host on which nothing runs and to whose devices nothing is
+// attached; stopped instances start on another one. lost says that the machine is
+// gone with all of that: its instances become stopped, streaming instances are made
+// anew, and what it had claimed is given up.
 func (s *Service) RemoveHost(ctx context.Context, name string, lost Lost) error {
 	return s.write(ctx, installation, func(tx *model.Tx) error {
 		if tx.Hosts.Get(name) == nil {
@@ -100,8 +101,19 @@ func (s *Service) RemoveHost(ctx context.Context, name string, lost Lost) error 
 				return secgroup.Errorf(secgroup.HostInUse, "The instance %s on the host %s is %s. Terminate or stop what is there (`hedgeward host list --instances`), or, if the machine is gone, say --lost.", in.ID, name, in.State)
 			}
 		}
+		claimed := slices.Collect(tx.Interfaces.By(model.ByClaim, name))
+		for _, i := range claimed {
+			if !lost {
+				return secgroup.Errorf(secgroup.HostInUse, "The interface %s is attached to device %s of the host %s. Detach it there (`hedgeward-agent detach`), or, if the machine is gone, say --lost.", i.ID, i.Claimed().Device, name)
+			}
+		}
 		for _, in := range on {
 			s.lose(tx, in)
+		}
+		tx.Guard("claims/" + name)
+		for _, i := range claimed {
+			tx.Guard(model.ScopeID(i.Scope))
+			unclaim(tx, i)
 		}
 		tx.Hosts.Delete(name)
 		return nil

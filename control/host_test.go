@@ -190,6 +190,28 @@ func TestHostInUseIsNotRemoved(t *testing.T) {
 	}
 }
 
+// TestWhatALostHostHadClaimedIsFree: without the machine nobody else could give it up.
+func TestWhatALostHostHadClaimedIsFree(t *testing.T) {
+	c := newCluster(t, "a", "b")
+	kept := c.create(InterfaceSpec{Subnet: c.subnet})
+	c.must(c.claim("a", kept.ID, "tap0"))
+	made, err := c.ClaimNewInterface(t.Context(), "a", InterfaceSpec{Subnet: c.subnet}, ClaimedDevice{Name: "tap1"})
+	c.must(err)
+	others, err := c.ClaimNewInterface(t.Context(), "b", InterfaceSpec{Subnet: c.subnet}, ClaimedDevice{Name: "tap1"})
+	c.must(err)
+	if err := c.RemoveHost(t.Context(), "a", false); err == nil || !strings.HasPrefix(err.Error(), secgroup.HostInUse+": The interface ") || c.Host("a") == nil {
+		t.Fatalf("got %v", err)
+	}
+	c.must(c.RemoveHost(t.Context(), "a", true))
+	if i := c.iface(kept.ID); i == nil || i.Attachment != nil {
+		t.Errorf("what it had claimed is %+v", i)
+	}
+	if c.iface(made) != nil || c.iface(others).Claimed() == nil {
+		t.Error("what was made for its device is left, or another host's is gone")
+	}
+}
+
+
 // TestUnderlayIsOneHosts: two hosts at one address would get each other's packets.
 func TestUnderlayIsOneHosts(t *testing.T) {
 	at := netip.MustParseAddr("192.0.2.1")
