@@ -12,7 +12,7 @@ help: ## print these verbs
 up: ## build and run everything on this machine (root; ARGS="..." is passed on)
 	@internal/tools/up.sh up $(ARGS)
 
-build: ## build bin/hedgeward and bin/hedgeward-agent; needs only Go
+build: ## build bin/hedgeward, bin/hedgeward-agent and bin/hedgeward-cni; needs only Go
 	go build -trimpath -o bin/ ./cmd/...
 
 demo: ## against a running `make up`: groups, instances, real connections

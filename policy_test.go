@@ -87,6 +87,8 @@ var rooms = map[string]room{
 
 	"cmd/hedgeward-agent": {rank: 70, own: []string{"agent", "attach", "attach/local", "attach/verbs", "datapath", "feed", "flow", "instance", "internal/clock", "internal/localhttp", "internal/statedir", "join", "metrics/numbers", "policy", "secgroup", "stream"}, uses: []string{"github.com/spf13/cobra", "golang.org/x/sync"}, why: "one host, with rights over its kernel: neither store nor API; packages.txt has all it links"},
 
+	"cmd/hedgeward-cni": {rank: 70, own: []string{"attach"}, uses: []string{"github.com/containernetworking/cni/pkg", "github.com/vishvananda/netlink", "github.com/vishvananda/netns", "golang.org/x/sys"}, why: "runs as root at each start of a container: asks the host's socket and no more; packages.txt has all it links"},
+
 	"cmd/hedgeward": {rank: 70, uses: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/aws/aws-sdk-go-v2", "golang.org/x/sync"}, why: "puts the parts together; demo drives the public API as a client"},
 
 	"internal/gen/apigen": {rank: 70, own: []string{}, why: "generator of the wire types; a program, imported by nobody"},
@@ -104,6 +106,7 @@ var rooms = map[string]room{
 	"test/rig":               {rank: onlyTests + 4, tests: true, own: []string{}, uses: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"}, why: "the program under test, run from outside; it imports nothing of it"},
 	"test/e2e":               {rank: onlyTests + 5, tests: true, own: []string{"test/rig"}, uses: []string{"github.com/aws/aws-sdk-go-v2"}, why: "the whole system from outside"},
 	"test/overlay":           {rank: onlyTests + 4, tests: true, why: "two hosts as namespaces, each with an agent of its own"},
+	"test/attach":            {rank: onlyTests + 5, tests: true, own: []string{"attach", "internal/testnet"}, uses: []string{"github.com/aws/aws-sdk-go-v2", "github.com/containernetworking/cni", "github.com/vishvananda/netlink"}, why: "what others make, attached as they ask for it: by commands, by the library of CNI"},
 	"test/clients":           {rank: onlyTests + 5, tests: true, own: []string{"test/rig"}, uses: []string{"github.com/aws/aws-sdk-go-v2"}, why: "unmodified clients against a running program"},
 	"test/scale":             {rank: onlyTests + 4, tests: true, uses: []string{"github.com/aws/aws-sdk-go-v2", "golang.org/x/sync", "golang.org/x/sys"}, why: "a program that measures a server with many hosts, whose kernels only take notes"},
 	"test/packaging":         {rank: onlyTests + 5, tests: true, own: []string{}, why: "packages as operators install them"},
@@ -141,6 +144,7 @@ var modules = map[string]string{
 	"github.com/aws/aws-sdk-go-v2/service/sts":       "the witness of the STS wire form",
 	"github.com/aws/smithy-go":                       "error codes as SDK clients see them",
 	"github.com/cilium/ebpf":                         "loads, links and pins programs without libbpf; bpf2go",
+	"github.com/containernetworking/cni":             "what a CNI plugin is asked and answers, in all versions; the library of container runtimes, in tests",
 	"github.com/google/go-cmp":                       "differences a person can read, in tests",
 	"github.com/gopacket/gopacket":                   "independent encoder and decoder of packets, in tests",
 	"github.com/prometheus/client_golang":            "metrics and their format",

@@ -17,6 +17,7 @@ curl             curl        instances of whole-system tests ask for streams and
 iptables         iptables    likewise
 ipset            ipset       likewise
 aws              awscli      the unmodified client that whole-system tests drive
+/usr/lib/cni/ptp containernetworking-plugins test/attach chains our CNI plugin behind the reference plugins
 ansible-playbook ansible     the amazon.aws modules, which test/clients drives
 '
 

@@ -22,6 +22,11 @@ package() {
 	install -m 0640 "packaging/config/$settings" "$root/etc/hedgeward/"
 	install -m 0644 LICENSE "$root/usr/share/doc/$name/copyright"
 	install -m 0644 "$@" "$root/usr/share/doc/$name/"
+	if [ "$name" = hedgeward-agent ]; then # what makers of devices on a host call
+		install -d "$root/usr/lib/cni" "$root/usr/share/doc/$name/examples"
+		CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$version" -o "$root/usr/lib/cni/hedgeward-cni" ./cmd/hedgeward-cni
+		install -m 0644 packaging/config/hedgeward.conflist "$root/usr/share/doc/$name/examples/"
+	fi
 	echo "/etc/hedgeward/$settings" >"$root/DEBIAN/conffiles"
 	sed -e "s/@VERSION@/$version/" -e "s/@ARCHITECTURE@/$architecture/" "packaging/deb/$name/control" >"$root/DEBIAN/control"
 	for script in postinst prerm postrm; do
@@ -33,4 +38,4 @@ package() {
 }
 
 package hedgeward-server hedgeward server.env docs/server.md
-package hedgeward-agent hedgeward-agent agent.env docs/hosts.md
+package hedgeward-agent hedgeward-agent agent.env docs/hosts.md docs/attach.md docs/cni.md
