@@ -211,7 +211,6 @@ func TestWhatALostHostHadClaimedIsFree(t *testing.T) {
 	}
 }
 
-
 // TestUnderlayIsOneHosts: two hosts at one address would get each other's packets.
 func TestUnderlayIsOneHosts(t *testing.T) {
 	at := netip.MustParseAddr("192.0.2.1")
