@@ -61,7 +61,7 @@ var rooms = map[string]room{
 	"why":             {rank: 50, own: []string{"feed", "feed/teller", "flow", "model", "policy", "secgroup"}, why: "answers from a snapshot with the matcher of the compiled tables"},
 	"agent":           {rank: 50, own: []string{"datapath", "feed", "flow", "instance", "internal/clock", "policy", "secgroup"}, why: "brings one host into line with its feed; links neither store nor model"},
 
-	"services":     {rank: 45, own: []string{"control", "model", "secgroup"}, uses: []string{"golang.org/x/net", "golang.org/x/sync"}, why: "answers instances at the exempt addresses, by facts of a snapshot"},
+	"services":     {rank: 45, own: []string{"datapath", "feed", "instance", "secgroup"}, uses: []string{"golang.org/x/net", "golang.org/x/sync"}, why: "answers instances at the exempt addresses, by what the host was told; links neither store nor model"},
 	"attach":       {rank: 5, own: []string{"internal/localhttp"}, why: "what tools of a host say to it, and the client that says it: the plugins import no more"},
 	"attach/local": {rank: 55, own: []string{"agent", "attach", "instance", "secgroup"}, why: "answers package attach on the host that enforces"},
 	"attach/verbs": {rank: 55, own: []string{"attach"}, uses: []string{"github.com/spf13/cobra"}, why: "commands that several programs share"},
@@ -85,7 +85,7 @@ var rooms = map[string]room{
 	"awsapi/appstream": {rank: 65, why: "wire types to control and back"},
 	"awsapi":           {rank: 63, why: "the listener: signature, service, operation; services plug into it"},
 
-	"cmd/hedgeward-agent": {rank: 70, own: []string{"agent", "attach", "attach/local", "attach/verbs", "datapath", "feed", "flow", "instance", "internal/clock", "internal/localhttp", "internal/statedir", "join", "metrics/numbers", "policy", "secgroup", "stream"}, uses: []string{"github.com/spf13/cobra", "golang.org/x/sync"}, why: "one host, with rights over its kernel: neither store nor API; packages.txt has all it links"},
+	"cmd/hedgeward-agent": {rank: 70, own: []string{"agent", "attach", "attach/local", "attach/verbs", "datapath", "feed", "flow", "instance", "internal/clock", "internal/localhttp", "internal/statedir", "join", "metrics/numbers", "policy", "secgroup", "services", "stream"}, uses: []string{"github.com/spf13/cobra", "golang.org/x/sync"}, why: "one host, with rights over its kernel: neither store nor API; packages.txt has all it links"},
 
 	"cmd/hedgeward-cni": {rank: 70, own: []string{"attach"}, uses: []string{"github.com/containernetworking/cni/pkg", "github.com/vishvananda/netlink", "github.com/vishvananda/netns", "golang.org/x/sys"}, why: "runs as root at each start of a container: asks the host's socket and no more; packages.txt has all it links"},
 

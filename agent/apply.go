@@ -50,6 +50,7 @@ func (a *Agent) bringIn(d *feed.Delta) {
 	rejudge := a.outdate(d.Groups)
 	a.mergeAddresses(d.Addresses)
 	merge(a.routes, d.Routes)
+	work := a.toDo(d.Instances)
 	merge(a.instances, d.Instances)
 
 	for _, id := range attached {
@@ -100,7 +101,7 @@ func (a *Agent) bringIn(d *feed.Delta) {
 	if len(d.Interfaces)+len(d.Routes) > 0 {
 		a.bringUplink()
 	}
-	for id := range d.Instances {
+	for _, id := range work {
 		a.work(id)
 	}
 	a.applied = d.Revision // less, if the store was restored from a backup
@@ -116,6 +117,16 @@ func (a *Agent) bringIn(d *feed.Delta) {
 	}
 	a.turn()
 	a.signal()
+}
+
+// toDo returns the changed instances that somebody has to look at.
+func (a *Agent) toDo(changed map[string]*feed.Instance) (ids []string) {
+	for id, now := range changed {
+		if now == nil || !sameWork(a.instances[id], now) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // signal tells those who wait that something has come into force.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"reflect"
 	"time"
 
 	"github.com/hedgeward/hedgeward/feed"
@@ -95,7 +96,18 @@ var errOvertaken = errors.New("no longer wanted so")
 func (a *Agent) overtaken(id string, want *feed.Instance) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.instances[id] != want
+	return !sameWork(a.instances[id], want)
+}
+
+// sameWork reports whether two states of an instance are the same to the driver:
+// what services tell of it is not its business.
+func sameWork(was, now *feed.Instance) bool {
+	if was == nil || now == nil {
+		return was == now
+	}
+	a, b := *was, *now
+	a.Facts, b.Facts = feed.Facts{}, feed.Facts{}
+	return reflect.DeepEqual(a, b)
 }
 
 // bring makes one instance what it is wanted to be and reports that it is.

@@ -5,7 +5,6 @@ package control
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/secgroup"
@@ -37,17 +36,6 @@ func endpointOf(snap *model.Snapshot, scope secgroup.Scope, id string) (*secgrou
 // Errors: InvalidVpcEndpointId.NotFound.
 func Endpoints(snap *model.Snapshot, scope secgroup.Scope, ids ...string) ([]*secgroup.VPCEndpoint, error) {
 	return rowsOrAll(&snap.VPCEndpoints, scope, ids, noEndpoint, func(e *secgroup.VPCEndpoint) bool { return e.Scope == scope })
-}
-
-// EndpointInterfaces returns the interfaces of an endpoint, the oldest first.
-func EndpointInterfaces(snap *model.Snapshot, e *secgroup.VPCEndpoint) []*secgroup.Interface {
-	var out []*secgroup.Interface
-	for _, in := range streamingOf(snap, e.Scope, secgroup.EndpointKind, e.ID) {
-		if i := CustomerInterface(snap, in.ID); i != nil {
-			out = append(out, i)
-		}
-	}
-	return out
 }
 
 // CreateEndpoint makes an interface endpoint: an interface in each subnet, behind
@@ -251,9 +239,4 @@ func (s *Service) settleEndpoint(tx *model.Tx, was *secgroup.VPCEndpoint) {
 			tx.VPCEndpoints.Delete(e.ID)
 		}
 	}
-}
-
-// EndpointDNSName returns the name of an endpoint, as clients find it.
-func EndpointDNSName(e *secgroup.VPCEndpoint) string {
-	return e.ID + "." + strings.TrimPrefix(string(e.Service), "appstream.") + ".appstream." + e.Region + ".vpce.amazonaws.com"
 }

@@ -122,7 +122,7 @@ func endpointDoor(snap *model.Snapshot, scope secgroup.Scope, endpoints []string
 		if e == nil || e.Scope != scope || e.Service != secgroup.StreamingEndpoint || e.State != secgroup.EndpointAvailable {
 			continue
 		}
-		for _, i := range EndpointInterfaces(snap, e) {
+		for _, i := range snap.EndpointInterfaces(e) {
 			if len(i.Addresses) > 0 {
 				return netip.AddrPortFrom(i.Addresses[0], EndpointPort).String(), nil
 			}

@@ -49,12 +49,15 @@ type Instance struct {
 	Answers  netip.Addr
 	// Translates is set for the instance of a NAT gateway.
 	Translates bool
+	Facts      Facts // none while it neither runs nor begins to
 }
 
 // Interface is one interface of an instance of the host, or of a device that the
 // host has claimed it for, that is to be in force.
 type Interface struct {
 	ID              string
+	Owner           string // account
+	Subnet          string // id
 	VPC             string
 	VNI             uint32 // the VPC's number between hosts; 0: it has none
 	Network         string // what its packets can reach: an AddressKey's VPC

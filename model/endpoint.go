@@ -3,6 +3,7 @@
 package model
 
 import (
+	"slices"
 	"time"
 
 	"github.com/hedgeward/hedgeward/secgroup"
@@ -18,4 +19,18 @@ var vpcEndpointSchema = schema[secgroup.VPCEndpoint]{
 		{ByScope, func(e *secgroup.VPCEndpoint) []string { return []string{ScopeValue(e.Scope)} }},
 		{ByVPC, func(e *secgroup.VPCEndpoint) []string { return []string{e.VPC} }},
 	},
+}
+
+// EndpointInterfaces returns the interfaces of an endpoint, the oldest first.
+func (s *Snapshot) EndpointInterfaces(e *secgroup.VPCEndpoint) []*secgroup.Interface {
+	var out []*secgroup.Interface
+	for in := range s.Instances.By(ByStreaming, StreamingValue(e.Scope, secgroup.EndpointKind, e.ID)) {
+		for i := range s.Interfaces.By(ByInstance, in.ID) {
+			if i.Scope == e.Scope { // the other one is the service's
+				out = append(out, i)
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b *secgroup.Interface) int { return a.Created.Compare(b.Created) })
+	return out
 }

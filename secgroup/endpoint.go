@@ -2,7 +2,10 @@
 
 package secgroup
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // EndpointRequester is the requester of the network interfaces of VPC endpoints in their
 // customers' subnets.
@@ -43,6 +46,11 @@ type VPCEndpoint struct {
 
 // ServiceName returns the whole name of the service, as requests have it.
 func (e *VPCEndpoint) ServiceName() string { return e.Service.In(e.Region) }
+
+// DNSName returns the name of the endpoint, as clients find it.
+func (e *VPCEndpoint) DNSName() string {
+	return e.ID + "." + strings.TrimPrefix(string(e.Service), "appstream.") + ".appstream." + e.Region + ".vpce.amazonaws.com"
+}
 
 // In returns the service's name in a Region.
 func (s EndpointService) In(region string) string { return "com.amazonaws." + region + "." + string(s) }

@@ -3,59 +3,77 @@
 package services
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
 
-	"github.com/hedgeward/hedgeward/model"
-	"github.com/hedgeward/hedgeward/secgroup"
+	"github.com/hedgeward/hedgeward/feed"
 )
 
-// Facts are what the services know of an interface and its instance.
-type Facts struct {
-	Interface  *secgroup.Interface
-	Instance   *secgroup.Instance
-	Subnet     *secgroup.Subnet
-	VPC        *secgroup.VPC
-	Interfaces []*secgroup.Interface // of the instance and of the same owner as Interface, by device index
-	snap       *model.Snapshot
+// Host knows what it was told of its instances (package agent).
+type Host interface {
+	// Asks returns the instance that has an interface, and all its interfaces by device
+	// index; nil if no instance of the host has it.
+	Asks(iface string) (*feed.Instance, []*feed.Interface)
 }
 
-// FactsOf returns the facts of an interface, nil unless it is an instance's.
-func FactsOf(snap *model.Snapshot, id string) *Facts {
-	i := snap.Interfaces.Get(id)
-	if i == nil || i.Attachment == nil {
+// Facts are what the services know of an interface that asks and of its instance.
+type Facts struct {
+	*feed.Facts
+	Instance   *feed.Instance
+	Interfaces []*feed.Interface // of the instance and of the facts' account, by device index
+}
+
+// factsOf returns the facts that an interface may ask for, nil for none.
+func factsOf(h Host, iface string) *Facts {
+	on, all := h.Asks(iface)
+	if on == nil || on.Facts.Account == "" {
 		return nil
 	}
-	f := &Facts{Interface: i, Instance: snap.Instances.Get(i.Attachment.Instance), Subnet: snap.Subnets.Get(i.Subnet), VPC: snap.VPCs.Get(i.VPC), snap: snap}
-	if f.Instance == nil || f.Subnet == nil || f.VPC == nil {
-		return nil
-	}
-	for other := range snap.Interfaces.By(model.ByInstance, f.Instance.ID) {
-		if other.Scope == i.Scope {
-			f.Interfaces = append(f.Interfaces, other)
+	f := &Facts{Facts: &on.Facts, Instance: on}
+	asks := false
+	for _, i := range all {
+		if i.Owner == on.Facts.Account {
+			f.Interfaces = append(f.Interfaces, i)
+			asks = asks || i.ID == iface
 		}
 	}
-	slices.SortFunc(f.Interfaces, func(a, b *secgroup.Interface) int {
-		return cmp.Compare(a.Attachment.DeviceIndex, b.Attachment.DeviceIndex)
-	})
+	if !asks {
+		return nil
+	}
 	return f
 }
 
 // inVPC reports whether an address is of the asker's VPC.
 func (f *Facts) inVPC(a netip.Addr) bool {
-	for _, blocks := range [][]secgroup.CIDRAssociation{f.VPC.CIDRs, f.VPC.IPv6} {
-		if slices.ContainsFunc(blocks, func(b secgroup.CIDRAssociation) bool { return b.Prefix.Contains(a) }) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(f.Interfaces[0].VPCPrefixes, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// fleet returns the fleet that the instance runs for, nil for none.
-func (f *Facts) fleet() *secgroup.Fleet {
-	if what := f.Instance.Streaming; what != nil && what.Kind == secgroup.FleetKind {
-		return f.snap.Fleets.Get(model.StreamingName(what.Owner, what.Name))
+// name returns what a group is called, "" for one that nobody told of.
+func (f *Facts) name(group string) string {
+	for _, g := range f.Groups {
+		if g.ID == group {
+			return g.Name
+		}
 	}
-	return nil
+	return ""
+}
+
+// public returns what stands for an address of an interface on the internet.
+func public(i *feed.Interface, private netip.Addr) netip.Addr {
+	for _, p := range i.Public {
+		if p.Private == private {
+			return p.Public
+		}
+	}
+	return netip.Addr{}
+}
+
+// addresses returns the addresses of one family of an interface.
+func addresses(i *feed.Interface, is func(netip.Addr) bool) (out []netip.Prefix) {
+	for _, p := range i.Addresses {
+		if is(p.Addr()) {
+			out = append(out, p)
+		}
+	}
+	return out
 }

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/hedgeward/hedgeward/feed"
 )
 
 // The headers of the token-based way (IMDSv2).
@@ -62,7 +64,7 @@ func (m *metadata) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f := m.asker(from.Addr())
-	if f == nil || f.Instance.Options.MetadataEndpoint == "disabled" {
+	if f == nil || f.Metadata != feed.MetadataOpen && f.Metadata != feed.MetadataTokens {
 		http.Error(w, "", http.StatusForbidden)
 		return
 	}
@@ -75,7 +77,7 @@ func (m *metadata) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		http.Error(w, "", http.StatusMethodNotAllowed)
 	case r.Header.Get(tokenHeader) != "" && !m.valid(r.Header.Get(tokenHeader), f.Instance.ID),
-		r.Header.Get(tokenHeader) == "" && tokensRequired(f):
+		r.Header.Get(tokenHeader) == "" && f.Metadata != feed.MetadataOpen:
 		http.Error(w, "", http.StatusUnauthorized)
 	case version == "":
 		io.WriteString(w, "latest")
@@ -101,17 +103,4 @@ func (m *metadata) give(w http.ResponseWriter, r *http.Request, f *Facts) {
 		w.Header().Set(lifeHeader, strconv.Itoa(life))
 		io.WriteString(w, m.token(f.Instance.ID, m.now().Add(time.Duration(life)*time.Second)))
 	}
-}
-
-// tokensRequired reports whether the instance is answered with a token alone.
-func tokensRequired(f *Facts) bool {
-	if f.Instance.Options.MetadataTokens == "required" {
-		return true
-	}
-	what := f.Instance.Streaming
-	if what == nil {
-		return false
-	}
-	fleet := f.fleet()
-	return fleet != nil && fleet.Options.NoIMDSv1 != nil && *fleet.Options.NoIMDSv1
 }

@@ -8,7 +8,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/hedgeward/hedgeward/feed"
 	"github.com/hedgeward/hedgeward/secgroup"
 )
 
@@ -18,40 +20,38 @@ import (
 func (f *Facts) tree() map[string]string {
 	in, primary := f.Instance, f.Interfaces[0]
 	out := map[string]string{
-		"meta-data/ami-id":                         in.Image,
-		"meta-data/ami-launch-index":               strconv.Itoa(in.LaunchIndex),
+		"meta-data/ami-id":                         f.Image,
+		"meta-data/ami-launch-index":               strconv.Itoa(f.Index),
 		"meta-data/instance-id":                    in.ID,
-		"meta-data/instance-type":                  in.Type,
+		"meta-data/instance-type":                  f.Type,
 		"meta-data/instance-life-cycle":            "on-demand",
-		"meta-data/reservation-id":                 in.Reservation,
+		"meta-data/reservation-id":                 f.Launch,
 		"meta-data/mac":                            primary.MAC,
-		"meta-data/placement/availability-zone":    f.Subnet.Zone,
-		"meta-data/placement/availability-zone-id": f.Subnet.ZoneID,
-		"meta-data/placement/region":               f.Interface.Region,
+		"meta-data/placement/availability-zone":    f.Zone,
+		"meta-data/placement/availability-zone-id": f.ZoneID,
+		"meta-data/placement/region":               f.Region,
 		"meta-data/security-groups":                lines(f.groupNames(primary)),
 		"meta-data/services/domain":                "amazonaws.com",
 		"meta-data/services/partition":             "aws",
 		"dynamic/instance-identity/document":       f.document(),
 	}
-	if len(primary.Addresses) > 0 {
-		name := secgroup.PrivateDNSName(primary.Region, primary.Addresses[0])
-		out["meta-data/local-ipv4"] = primary.Addresses[0].String()
+	if own := addresses(primary, netip.Addr.Is4); len(own) > 0 {
+		name := secgroup.PrivateDNSName(f.Region, own[0].Addr())
+		out["meta-data/local-ipv4"] = own[0].Addr().String()
 		out["meta-data/local-hostname"], out["meta-data/hostname"] = name, name
-		if public := f.snap.PublicAddress(primary, primary.Addresses[0]); public.IsValid() {
+		if public := public(primary, own[0].Addr()); public.IsValid() {
 			out["meta-data/public-ipv4"] = public.String()
-			out["meta-data/public-hostname"] = secgroup.PublicDNSName(primary.Region, public)
+			out["meta-data/public-hostname"] = secgroup.PublicDNSName(f.Region, public)
 		}
 	}
-	if len(primary.IPv6) > 0 {
-		out["meta-data/ipv6"] = primary.IPv6[0].String()
+	if own := addresses(primary, netip.Addr.Is6); len(own) > 0 {
+		out["meta-data/ipv6"] = own[0].Addr().String()
 	}
 	if len(in.UserData) > 0 {
 		out["user-data"] = string(in.UserData)
 	}
-	if in.Options.MetadataTags == "enabled" {
-		for _, t := range in.Tags {
-			out["meta-data/tags/instance/"+t.Key] = t.Value
-		}
+	for _, t := range f.Tags {
+		out["meta-data/tags/instance/"+t.Key] = t.Value
 	}
 	for _, i := range f.Interfaces {
 		f.addInterface(out, i)
@@ -65,46 +65,49 @@ func (f *Facts) tree() map[string]string {
 }
 
 // addInterface adds what is said of one interface.
-func (f *Facts) addInterface(out map[string]string, i *secgroup.Interface) {
+func (f *Facts) addInterface(out map[string]string, i *feed.Interface) {
 	at := "meta-data/network/interfaces/macs/" + i.MAC + "/"
 	add := func(name, value string) { out[at+name] = value }
-	add("device-number", strconv.Itoa(i.Attachment.DeviceIndex))
+	own4, own6 := addresses(i, netip.Addr.Is4), addresses(i, netip.Addr.Is6)
+	add("device-number", strconv.Itoa(i.DeviceIndex))
 	add("interface-id", i.ID)
 	add("mac", i.MAC)
-	add("owner-id", i.Account)
+	add("owner-id", i.Owner)
 	add("security-groups", lines(f.groupNames(i)))
 	add("security-group-ids", lines(i.Groups))
 	add("subnet-id", i.Subnet)
 	add("vpc-id", i.VPC)
-	add("local-ipv4s", lines(texts(i.Addresses)))
-	add("ipv6s", lines(texts(i.IPv6)))
-	if n := f.snap.Subnets.Get(i.Subnet); n != nil && n.CIDR.IsValid() {
-		add("subnet-ipv4-cidr-block", n.CIDR.String())
+	add("local-ipv4s", lines(texts(own4)))
+	add("ipv6s", lines(texts(own6)))
+	if len(own4) > 0 {
+		add("subnet-ipv4-cidr-block", own4[0].Masked().String())
+		add("local-hostname", secgroup.PrivateDNSName(f.Region, own4[0].Addr()))
 	}
-	if v := f.snap.VPCs.Get(i.VPC); v != nil {
-		add("vpc-ipv4-cidr-block", v.CIDRs[0].Prefix.String())
-		var blocks []string
-		for _, b := range v.CIDRs {
-			blocks = append(blocks, b.Prefix.String())
+	var blocks []string
+	for _, p := range i.VPCPrefixes {
+		if p.Addr().Is4() {
+			blocks = append(blocks, p.String())
 		}
+	}
+	if len(blocks) > 0 {
+		add("vpc-ipv4-cidr-block", blocks[0])
 		add("vpc-ipv4-cidr-blocks", lines(blocks))
 	}
-	for _, a := range i.Addresses {
-		if public := f.snap.PublicAddress(i, a); public.IsValid() {
-			add("ipv4-associations/"+public.String(), a.String())
-			add("public-ipv4s", public.String())
+	var publics []string
+	for _, p := range own4 {
+		if public := public(i, p.Addr()); public.IsValid() {
+			add("ipv4-associations/"+public.String(), p.Addr().String())
+			publics = append(publics, public.String())
 		}
 	}
-	if len(i.Addresses) > 0 {
-		add("local-hostname", secgroup.PrivateDNSName(i.Region, i.Addresses[0]))
-	}
+	add("public-ipv4s", lines(publics))
 }
 
-func (f *Facts) groupNames(i *secgroup.Interface) []string {
+func (f *Facts) groupNames(i *feed.Interface) []string {
 	var names []string
 	for _, id := range i.Groups {
-		if g := f.snap.Groups.Get(id); g != nil {
-			names = append(names, g.Name)
+		if name := f.name(id); name != "" {
+			names = append(names, name)
 		}
 	}
 	return names
@@ -113,13 +116,13 @@ func (f *Facts) groupNames(i *secgroup.Interface) []string {
 // document is the instance's identity, as JSON.
 func (f *Facts) document() string {
 	private := ""
-	if a := f.Interfaces[0].Addresses; len(a) > 0 {
-		private = a[0].String()
+	if own := addresses(f.Interfaces[0], netip.Addr.Is4); len(own) > 0 {
+		private = own[0].Addr().String()
 	}
 	text, err := json.MarshalIndent(map[string]any{
-		"accountId": f.Interface.Account, "architecture": "x86_64", "availabilityZone": f.Subnet.Zone, "imageId": f.Instance.Image,
-		"instanceId": f.Instance.ID, "instanceType": f.Instance.Type, "pendingTime": f.Instance.Launched.UTC().Format("2006-01-02T15:04:05Z"),
-		"privateIp": private, "region": f.Interface.Region, "version": "2017-09-30",
+		"accountId": f.Account, "architecture": "x86_64", "availabilityZone": f.Zone, "imageId": f.Image,
+		"instanceId": f.Instance.ID, "instanceType": f.Type, "pendingTime": time.Unix(f.Started, 0).UTC().Format("2006-01-02T15:04:05Z"),
+		"privateIp": private, "region": f.Region, "version": "2017-09-30",
 	}, "", "  ")
 	if err != nil {
 		return ""
@@ -129,9 +132,9 @@ func (f *Facts) document() string {
 
 func lines(values []string) string { return strings.Join(values, "\n") }
 
-func texts(addrs []netip.Addr) (out []string) {
-	for _, a := range addrs {
-		out = append(out, a.String())
+func texts(addrs []netip.Prefix) (out []string) {
+	for _, p := range addrs {
+		out = append(out, p.Addr().String())
 	}
 	return out
 }

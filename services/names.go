@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
-	"github.com/hedgeward/hedgeward/control"
 	"github.com/hedgeward/hedgeward/secgroup"
 )
 
@@ -27,7 +26,7 @@ func (f *Facts) resolve(q dnsmessage.Question) ([]dnsmessage.Resource, dnsmessag
 		if err != nil || !f.inVPC(a) {
 			return nil, 0, errElsewhere
 		}
-		to, err := dnsmessage.NewName(secgroup.PrivateDNSName(f.VPC.Region, a) + ".")
+		to, err := dnsmessage.NewName(secgroup.PrivateDNSName(f.Region, a) + ".")
 		if err != nil || q.Type != dnsmessage.TypePTR {
 			return nil, dnsmessage.RCodeSuccess, nil
 		}
@@ -52,7 +51,7 @@ func (f *Facts) resolve(q dnsmessage.Question) ([]dnsmessage.Resource, dnsmessag
 // addressesOf returns the addresses behind a name; ours reports whether it is in a
 // domain of the installation.
 func (f *Facts) addressesOf(name string) (addrs []netip.Addr, ours bool) {
-	sample := secgroup.PrivateDNSName(f.VPC.Region, netip.AddrFrom4([4]byte{}))
+	sample := secgroup.PrivateDNSName(f.Region, netip.AddrFrom4([4]byte{}))
 	_, domain, _ := strings.Cut(sample, ".")
 	if host, in := strings.CutSuffix(name, "."+domain); in {
 		a, err := netip.ParseAddr(strings.ReplaceAll(strings.TrimPrefix(host, "ip-"), "-", "."))
@@ -64,13 +63,12 @@ func (f *Facts) addressesOf(name string) (addrs []netip.Addr, ours bool) {
 	if !strings.HasSuffix(name, ".vpce.amazonaws.com") {
 		return nil, false
 	}
-	id, _, _ := strings.Cut(name, ".")
-	if e := f.snap.VPCEndpoints.Get(id); e != nil && e.VPC == f.VPC.ID && control.EndpointDNSName(e) == name {
-		for _, i := range control.EndpointInterfaces(f.snap, e) {
-			addrs = append(addrs, i.Addresses...)
+	for _, d := range f.Doors {
+		if d.Name == name {
+			return d.Addresses, true
 		}
 	}
-	return addrs, true
+	return nil, true
 }
 
 func resource(q dnsmessage.Question, body dnsmessage.ResourceBody) dnsmessage.Resource {
@@ -104,7 +102,7 @@ func answerNames(f *Facts, query []byte, forward func([]byte) ([]byte, error)) [
 		reply.RCode = dnsmessage.RCodeFormatError
 	case h.OpCode != 0:
 		reply.RCode = dnsmessage.RCodeNotImplemented
-	case f == nil || !f.VPC.DNSSupport:
+	case f == nil || !f.Resolver:
 		return nil // no resolver in this VPC
 	default:
 		reply.Answers, reply.RCode, err = f.resolve(questions[0])

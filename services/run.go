@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Config says who is answered, and where. Asker and Within must be set.
-type Config struct {
+// config says who is answered, and where. Asker and Within must be set.
+type config struct {
 	// Asker returns the facts of who sends from an address, nil for nobody.
 	Asker func(netip.Addr) *Facts
 	// Within runs fn where sockets are to be opened.
@@ -37,8 +37,8 @@ const (
 	stratum      = 4 // of the time: this machine's clock
 )
 
-// Run opens the sockets and answers until ctx ends.
-func Run(ctx context.Context, cfg Config) error {
+// run opens the sockets and answers until ctx ends.
+func run(ctx context.Context, cfg config) error {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -97,7 +97,7 @@ func Run(ctx context.Context, cfg Config) error {
 }
 
 // forward returns how names of others are asked for, nil for not at all.
-func (c *Config) forward(network string) func([]byte) ([]byte, error) {
+func (c *config) forward(network string) func([]byte) ([]byte, error) {
 	if !c.Forward.IsValid() {
 		return nil
 	}
@@ -125,7 +125,7 @@ func (c *Config) forward(network string) func([]byte) ([]byte, error) {
 	}
 }
 
-func (c *Config) serveNames(p net.PacketConn) error {
+func (c *config) serveNames(p net.PacketConn) error {
 	buf := make([]byte, largestQuery)
 	for {
 		n, from, err := p.ReadFrom(buf)
@@ -142,7 +142,7 @@ func (c *Config) serveNames(p net.PacketConn) error {
 }
 
 // serveLongNames answers over TCP, one query after the other.
-func (c *Config) serveLongNames(l net.Listener) error {
+func (c *config) serveLongNames(l net.Listener) error {
 	for {
 		conn, err := l.Accept()
 		if err != nil {
@@ -181,7 +181,7 @@ func writeLong(w io.Writer, b []byte) error {
 }
 
 // serveTime answers SNTP (RFC 4330).
-func (c *Config) serveTime(p net.PacketConn) error {
+func (c *config) serveTime(p net.PacketConn) error {
 	buf := make([]byte, 48)
 	for {
 		n, from, err := p.ReadFrom(buf)

@@ -204,7 +204,7 @@ func getInstance(d *feed.Delta, m *pb.Instance) error {
 		ID: id, State: secgroup.InstanceState(r.name(m.GetState())), Interfaces: r.listed(m.GetInterfaces()), UserData: m.GetUserData(),
 		FirstBoot: m.GetFirstBoot(), Reboots: r.upTo(m.GetReboots(), maxInt), Streams: r.some(m.GetStreams()), Gateway: m.GetGateway(),
 		Endpoint: r.maybe(m.GetEndpoint()), Service: secgroup.EndpointService(r.maybe(m.GetService())), Answers: r.some(m.GetAnswers()),
-		Joins: r.maybe(m.GetJoins()), Translates: m.GetTranslates(),
+		Joins: r.maybe(m.GetJoins()), Translates: m.GetTranslates(), Facts: r.facts(m.GetFacts()),
 	}
 	return r.err
 }
@@ -217,7 +217,7 @@ func getInterface(d *feed.Delta, m *pb.Interface) error {
 		return r.err
 	}
 	i := &feed.Interface{
-		ID: id, VPC: r.name(m.GetVpc()), Network: r.name(m.GetNetwork()), Instance: r.maybe(m.GetInstance()),
+		ID: id, Owner: r.maybe(m.GetOwner()), Subnet: r.maybe(m.GetSubnet()), VPC: r.name(m.GetVpc()), Network: r.name(m.GetNetwork()), Instance: r.maybe(m.GetInstance()),
 		Device: r.maybe(m.GetDevice()), Own: m.GetOwn(), For: r.maybe(m.GetFor()), Releasing: m.GetReleasing(),
 		DeviceIndex: r.upTo(m.GetDeviceIndex(), maxInt), MAC: r.name(m.GetMac()),
 		Addresses: r.prefixes(m.GetAddresses()), Prefixes: r.prefixes(m.GetPrefixes()), VPCPrefixes: r.prefixes(m.GetVpcPrefixes()), Subnets: r.prefixes(m.GetSubnets()),

@@ -101,7 +101,7 @@ func putInstance(d *pb.Delta, _ *namer, id string, i *feed.Instance) proto.Messa
 		out.State, out.Interfaces, out.UserData = string(i.State), i.Interfaces, i.UserData
 		out.FirstBoot, out.Reboots, out.Streams, out.Gateway = i.FirstBoot, uint32(i.Reboots), i.Streams.AsSlice(), i.Gateway
 		out.Endpoint, out.Service, out.Answers, out.Joins = i.Endpoint, string(i.Service), i.Answers.AsSlice(), i.Joins
-		out.Translates = i.Translates
+		out.Translates, out.Facts = i.Translates, factsOf(&i.Facts)
 	}
 	d.Instances = append(d.Instances, out)
 	return out
@@ -125,6 +125,7 @@ func putInterface(d *pb.Delta, _ *namer, id string, i *feed.Interface) proto.Mes
 	}
 	out.Vni, out.TrackedFlows = i.VNI, uint32(i.TrackedFlows)
 	out.Device, out.Own, out.For, out.Releasing = i.Device, i.Own, i.For, i.Releasing
+	out.Owner, out.Subnet = i.Owner, i.Subnet
 	if t := i.Tracking; t.TCPEstablished|t.UDP|t.UDPStream != 0 {
 		out.Tracking = &pb.Tracking{TcpEstablished: uint32(t.TCPEstablished), Udp: uint32(t.UDP), UdpStream: uint32(t.UDPStream)}
 	}

@@ -42,9 +42,9 @@ func showEndpoint(e vpcEndpoint) ec2types.VpcEndpoint {
 		ServiceRegion: &e.Region, State: new(string(e.State)), SubnetIds: e.Subnets, PrivateDnsEnabled: &e.PrivateDNS, RequesterManaged: new(false),
 		PolicyDocument: new(openPolicy), IpAddressType: new(onlyIPv4), CreationTimestamp: &e.Created, RouteTableIds: []string{},
 		DnsOptions: &ec2types.DnsOptions{DnsRecordIpType: new(onlyIPv4)}, Tags: tagSetOrEmpty(e.Tags), NetworkInterfaceIds: []string{},
-		DnsEntries: []ec2types.DnsEntry{{DnsName: new(control.EndpointDNSName(e.VPCEndpoint))}},
+		DnsEntries: []ec2types.DnsEntry{{DnsName: new(e.DNSName())}},
 	}
-	for _, i := range control.EndpointInterfaces(e.snap, e.VPCEndpoint) {
+	for _, i := range e.snap.EndpointInterfaces(e.VPCEndpoint) {
 		out.NetworkInterfaceIds = append(out.NetworkInterfaceIds, i.ID)
 	}
 	for _, id := range e.Groups {

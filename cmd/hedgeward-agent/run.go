@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 
@@ -22,13 +23,15 @@ import (
 	"github.com/hedgeward/hedgeward/internal/clock"
 	"github.com/hedgeward/hedgeward/join"
 	"github.com/hedgeward/hedgeward/metrics/numbers"
+	"github.com/hedgeward/hedgeward/services"
 	"github.com/hedgeward/hedgeward/stream"
 )
 
 // runOptions are the flags of run.
 type runOptions struct {
 	packets  datapath.Settings
-	port     uint16 // of the network between hosts
+	port     uint16         // of the network between hosts
+	resolver netip.AddrPort // that instances' names of others are asked of
 	logLevel slog.Level
 	logJSON  bool
 	metrics  string
@@ -48,6 +51,8 @@ func runCommand(st *state) *cobra.Command {
 	packets := flag.NewFlagSet("", flag.ContinueOnError)
 	o.packets.Flags(packets)
 	cmd.Flags().AddGoFlagSet(packets)
+	cmd.Flags().TextVar(&o.resolver, "resolver", netip.AddrPort{},
+		"`address:port` of the resolver for names that are not the installation's, which instances ask for at VPC base + 2; by default they are refused")
 	cmd.Flags().Uint16Var(&o.port, "underlay-port", 4789, "UDP port of the network between hosts, the same on all of them")
 	cmd.Flags().TextVar(&o.logLevel, "log-level", slog.LevelInfo, "what to log on standard error: debug (a line per delta), info, warn or error")
 	cmd.Flags().StringVar(&o.metrics, "metrics", "", "address where Prometheus finds /metrics, such as 127.0.0.1:9464; none by default")
@@ -69,6 +74,7 @@ type host struct {
 	identity *join.Identity
 	datapath *datapath.Datapath
 	agent    *agent.Agent
+	resolver netip.AddrPort
 	client   *stream.Client
 	socket   net.Listener
 	attach   net.Listener
@@ -103,7 +109,8 @@ func run(ctx context.Context, st *state, o runOptions) (err error) {
 // assemble opens everything and starts nothing. On an error what was opened is
 // closed again and what is in force in the kernel stays.
 func assemble(st *state, o runOptions, log *slog.Logger) (h *host, err error) {
-	h = &host{log: log}
+	h = &host{log: log, resolver: o.resolver}
+	o.packets.Serves = services.Served
 	if h.identity, err = join.LoadIdentity(st.dir, clock.Real{}, log); err != nil {
 		return nil, err
 	}
@@ -173,6 +180,7 @@ func (h *host) serve(ctx context.Context) error {
 	if h.scrapes != nil {
 		group.Go(func() error { return h.serveMetrics(ctx) })
 	}
+	group.Go(func() error { return services.Serve(ctx, h.datapath, h.agent, h.resolver) })
 	attached := local.NewServer(claims{h.client}, h.agent, h.claimable, h.log)
 	group.Go(func() error { return attached.Run(ctx) })
 	group.Go(func() error { return h.serveAttach(ctx, attached) })

@@ -16,6 +16,7 @@ import (
 	"github.com/hedgeward/hedgeward/instance"
 	"github.com/hedgeward/hedgeward/metrics/numbers"
 	"github.com/hedgeward/hedgeward/secgroup"
+	"github.com/hedgeward/hedgeward/services"
 )
 
 // host is the name of the machine whose instances up itself runs.
@@ -42,7 +43,7 @@ func openLocalHost(in *installation, o upOptions) (*localHost, error) {
 		return nil, err
 	}
 	h := &localHost{resolver: o.resolver, delays: numbers.NewDelays()}
-	o.packets.Serves = servedHere
+	o.packets.Serves = services.Served
 	if h.datapath, err = datapath.Open(datapath.Config{Dir: in.st.pins(), Log: in.log}); err != nil {
 		return nil, err
 	}
@@ -79,7 +80,7 @@ func (h *localHost) tasks(in *installation) []task {
 		func(ctx context.Context) error { return teller.Run(ctx, in.model, host, h.agent.Apply) },
 		h.agent.Run,
 		h.datapath.Run,
-		func(ctx context.Context) error { return h.serveInstances(ctx, in) },
+		func(ctx context.Context) error { return services.Serve(ctx, h.datapath, h.agent, h.resolver) },
 	)
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hedgeward/hedgeward/domain"
+	"github.com/hedgeward/hedgeward/services"
 )
 
 const (
@@ -25,7 +26,7 @@ type joinOutcome struct{ Instance, Trouble string }
 // tell joins, and says what became of that until somebody has heard it or ctx ends.
 func (j *directoryJoin) tell(ctx context.Context, st *state) {
 	outcome := joinOutcome{Instance: j.Instance}
-	if err := domain.Join(ctx, netip.AddrPortFrom(resolverAddress, namesPort), j.Domain); err != nil {
+	if err := domain.Join(ctx, netip.AddrPortFrom(services.Resolver, namesPort), j.Domain); err != nil {
 		outcome.Trouble = err.Error()
 	}
 	tick := time.NewTicker(tellAgain)

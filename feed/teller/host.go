@@ -30,6 +30,8 @@ type Host struct {
 	underlay netip.Addr // where other hosts reach this one; zero: nowhere, so none matters
 	routes   map[string]*feed.Routes
 	elastic  map[string]string // Elastic IP address -> interface that it stands for
+	called   map[string]string // group -> its name, as instances were told; see facts
+	doors    keyset            // interfaces and instances of endpoints that instances were told of
 
 	uses    count  // group -> how many of the host's interfaces carry it
 	names   count  // group -> how many of the used groups' rules name it
@@ -42,6 +44,7 @@ func NewHost(name string) *Host {
 		name: name, instances: map[string]*feed.Instance{}, interfaces: map[string]*feed.Interface{},
 		groups: map[string]*feed.Group{}, addresses: map[feed.AddressKey]*feed.Address{}, owned: map[string][]feed.AddressKey{},
 		listed: map[string]string{}, networks: networks{}, routes: map[string]*feed.Routes{}, elastic: map[string]string{},
+		called: map[string]string{}, doors: keyset{},
 		uses: count{}, names: count{}, retired: keyset{},
 	}
 }
@@ -60,6 +63,7 @@ func (h *Host) Update(snap *model.Snapshot, changed map[model.Ref]struct{}, all 
 		Groups: map[string]*feed.Group{}, Addresses: map[feed.AddressKey]*feed.Address{}, Routes: map[string]*feed.Routes{},
 	}
 	instances, interfaces, groups := h.touched(snap, changed, all)
+	h.addUninformed(snap, changed, instances)
 	trim := h.retired
 	h.retired = keyset{}
 
@@ -276,6 +280,7 @@ func (h *Host) instance(snap *model.Snapshot, id string) *feed.Instance {
 			}
 		}
 	}
+	out.Facts = h.facts(snap, row, attached)
 	return out
 }
 
@@ -291,7 +296,7 @@ func (h *Host) iface(snap *model.Snapshot, id string) *feed.Interface {
 		return nil
 	}
 	out := &feed.Interface{
-		ID: id, VPC: row.VPC, VNI: vpc.VNI, Network: networkOf(snap, row.Subnet, row.VPC).ID, DeviceIndex: row.Attachment.DeviceIndex, MAC: row.MAC,
+		ID: id, Owner: row.Account, Subnet: row.Subnet, VPC: row.VPC, VNI: vpc.VNI, Network: networkOf(snap, row.Subnet, row.VPC).ID, DeviceIndex: row.Attachment.DeviceIndex, MAC: row.MAC,
 		SourceDestCheck: row.SourceDestCheck, Groups: slices.Sorted(slices.Values(row.Groups)),
 	}
 	if c := row.Claimed(); c != nil {

@@ -164,10 +164,14 @@ func mutate(rng *rand.Rand, tx *model.Tx) {
 		mutateHosts(rng, tx)
 		return
 	}
+	if rng.IntN(8) == 0 {
+		mutateFacts(rng, tx)
+		return
+	}
 	list := func() string { return fmt.Sprint("pl-", rng.IntN(3)) }
 	switch n := rng.IntN(12); {
 	case n < 3: // a group with rules that name groups, or none
-		g := &secgroup.Group{ID: groupID(), VPC: vpc}
+		g := &secgroup.Group{ID: groupID(), Name: fmt.Sprint("name-", rng.IntN(3)), VPC: vpc}
 		for i := range rng.IntN(4) {
 			r := secgroup.Rule{ID: fmt.Sprint("sgr-", rng.IntN(1000)), RuleKey: secgroup.RuleKey{Egress: i%2 == 1, Protocol: secgroup.TCP, From: int32(rng.IntN(3)), To: 5}}
 			switch rng.IntN(4) {
@@ -289,8 +293,9 @@ func TestFollowingEqualsBeingToldAnew(t *testing.T) {
 	far := 0     // addresses of another VPC than the network that sees them, likewise
 	claims := 0  // interfaces that the host has claimed, likewise
 	out := seen{}
+	informed := 0 // instances that were told of groups and endpoints, likewise
 	everything := func() bool {
-		return most > 0 && entries > 0 && far > 0 && claims > 0 && out == seen{true, true, true, true, true, true}
+		return informed > 0 && most > 0 && entries > 0 && far > 0 && claims > 0 && out == seen{true, true, true, true, true, true}
 	}
 	for step := 0; step < 800 || step < 8000 && !everything(); step++ { // rare things come late in some walks
 		w.change(func(tx *model.Tx) {
@@ -320,7 +325,7 @@ func TestFollowingEqualsBeingToldAnew(t *testing.T) {
 				held++
 			}
 		}
-		far, claims = max(far, peered), max(claims, held)
+		far, claims, informed = max(far, peered), max(claims, held), max(informed, informedOf(follower))
 		most, entries = max(most, named), max(entries, listed(follower))
 		anew := newTold()
 		drain(anew, NewHost("here"), snap, nil, true)
@@ -329,7 +334,7 @@ func TestFollowingEqualsBeingToldAnew(t *testing.T) {
 		}
 	}
 	if !everything() {
-		t.Errorf("the walk did not tell the host of everything: it tests too little: %d named, %d entries, %d far, %d claims, %+v", most, entries, far, claims, out)
+		t.Errorf("the walk did not tell the host of everything: it tests too little: %d named, %d entries, %d far, %d claims, %d informed, %+v", most, entries, far, claims, informed, out)
 	}
 }
 

@@ -839,6 +839,7 @@ type Instance struct {
 	Answers       []byte                 `protobuf:"bytes,12,opt,name=answers,proto3" json:"answers,omitempty"`
 	Joins         string                 `protobuf:"bytes,13,opt,name=joins,proto3" json:"joins,omitempty"`
 	Translates    bool                   `protobuf:"varint,14,opt,name=translates,proto3" json:"translates,omitempty"`
+	Facts         *Facts                 `protobuf:"bytes,15,opt,name=facts,proto3" json:"facts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -971,6 +972,268 @@ func (x *Instance) GetTranslates() bool {
 	return false
 }
 
+func (x *Instance) GetFacts() *Facts {
+	if x != nil {
+		return x.Facts
+	}
+	return nil
+}
+
+// Facts are what services of the host tell an instance of itself.
+type Facts struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Account       string                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	Region        string                 `protobuf:"bytes,2,opt,name=region,proto3" json:"region,omitempty"`
+	Zone          string                 `protobuf:"bytes,3,opt,name=zone,proto3" json:"zone,omitempty"`
+	ZoneId        string                 `protobuf:"bytes,4,opt,name=zone_id,json=zoneId,proto3" json:"zone_id,omitempty"`
+	Image         string                 `protobuf:"bytes,5,opt,name=image,proto3" json:"image,omitempty"`
+	Type          string                 `protobuf:"bytes,6,opt,name=type,proto3" json:"type,omitempty"`
+	Launch        string                 `protobuf:"bytes,7,opt,name=launch,proto3" json:"launch,omitempty"`
+	Index         uint32                 `protobuf:"varint,8,opt,name=index,proto3" json:"index,omitempty"`
+	Started       int64                  `protobuf:"varint,9,opt,name=started,proto3" json:"started,omitempty"` // seconds since the epoch
+	Metadata      uint32                 `protobuf:"varint,10,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	Tags          []*Named               `protobuf:"bytes,11,rep,name=tags,proto3" json:"tags,omitempty"`
+	Resolver      bool                   `protobuf:"varint,12,opt,name=resolver,proto3" json:"resolver,omitempty"`
+	Groups        []*Named               `protobuf:"bytes,13,rep,name=groups,proto3" json:"groups,omitempty"`
+	Doors         []*Door                `protobuf:"bytes,14,rep,name=doors,proto3" json:"doors,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Facts) Reset() {
+	*x = Facts{}
+	mi := &file_stream_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Facts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Facts) ProtoMessage() {}
+
+func (x *Facts) ProtoReflect() protoreflect.Message {
+	mi := &file_stream_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Facts.ProtoReflect.Descriptor instead.
+func (*Facts) Descriptor() ([]byte, []int) {
+	return file_stream_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Facts) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *Facts) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
+func (x *Facts) GetZone() string {
+	if x != nil {
+		return x.Zone
+	}
+	return ""
+}
+
+func (x *Facts) GetZoneId() string {
+	if x != nil {
+		return x.ZoneId
+	}
+	return ""
+}
+
+func (x *Facts) GetImage() string {
+	if x != nil {
+		return x.Image
+	}
+	return ""
+}
+
+func (x *Facts) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *Facts) GetLaunch() string {
+	if x != nil {
+		return x.Launch
+	}
+	return ""
+}
+
+func (x *Facts) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *Facts) GetStarted() int64 {
+	if x != nil {
+		return x.Started
+	}
+	return 0
+}
+
+func (x *Facts) GetMetadata() uint32 {
+	if x != nil {
+		return x.Metadata
+	}
+	return 0
+}
+
+func (x *Facts) GetTags() []*Named {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
+func (x *Facts) GetResolver() bool {
+	if x != nil {
+		return x.Resolver
+	}
+	return false
+}
+
+func (x *Facts) GetGroups() []*Named {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+func (x *Facts) GetDoors() []*Door {
+	if x != nil {
+		return x.Doors
+	}
+	return nil
+}
+
+// Named is a tag, or a group's id and name: words of people, which may be no UTF-8.
+type Named struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           []byte                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Value         []byte                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Named) Reset() {
+	*x = Named{}
+	mi := &file_stream_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Named) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Named) ProtoMessage() {}
+
+func (x *Named) ProtoReflect() protoreflect.Message {
+	mi := &file_stream_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Named.ProtoReflect.Descriptor instead.
+func (*Named) Descriptor() ([]byte, []int) {
+	return file_stream_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Named) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *Named) GetValue() []byte {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+// Door is an endpoint of the instance's VPC.
+type Door struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Addresses     [][]byte               `protobuf:"bytes,2,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Door) Reset() {
+	*x = Door{}
+	mi := &file_stream_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Door) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Door) ProtoMessage() {}
+
+func (x *Door) ProtoReflect() protoreflect.Message {
+	mi := &file_stream_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Door.ProtoReflect.Descriptor instead.
+func (*Door) Descriptor() ([]byte, []int) {
+	return file_stream_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Door) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Door) GetAddresses() [][]byte {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
 type Interface struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
 	Id              string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -996,13 +1259,15 @@ type Interface struct {
 	Releasing       bool                   `protobuf:"varint,21,opt,name=releasing,proto3" json:"releasing,omitempty"`
 	Subnets         [][]byte               `protobuf:"bytes,22,rep,name=subnets,proto3" json:"subnets,omitempty"`
 	For             string                 `protobuf:"bytes,23,opt,name=for,proto3" json:"for,omitempty"`
+	Owner           string                 `protobuf:"bytes,24,opt,name=owner,proto3" json:"owner,omitempty"`
+	Subnet          string                 `protobuf:"bytes,25,opt,name=subnet,proto3" json:"subnet,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Interface) Reset() {
 	*x = Interface{}
-	mi := &file_stream_proto_msgTypes[11]
+	mi := &file_stream_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1014,7 +1279,7 @@ func (x *Interface) String() string {
 func (*Interface) ProtoMessage() {}
 
 func (x *Interface) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[11]
+	mi := &file_stream_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1027,7 +1292,7 @@ func (x *Interface) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Interface.ProtoReflect.Descriptor instead.
 func (*Interface) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{11}
+	return file_stream_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Interface) GetId() string {
@@ -1191,6 +1456,20 @@ func (x *Interface) GetFor() string {
 	return ""
 }
 
+func (x *Interface) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *Interface) GetSubnet() string {
+	if x != nil {
+		return x.Subnet
+	}
+	return ""
+}
+
 type Public struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Public        []byte                 `protobuf:"bytes,1,opt,name=public,proto3" json:"public,omitempty"`
@@ -1201,7 +1480,7 @@ type Public struct {
 
 func (x *Public) Reset() {
 	*x = Public{}
-	mi := &file_stream_proto_msgTypes[12]
+	mi := &file_stream_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1213,7 +1492,7 @@ func (x *Public) String() string {
 func (*Public) ProtoMessage() {}
 
 func (x *Public) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[12]
+	mi := &file_stream_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1226,7 +1505,7 @@ func (x *Public) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Public.ProtoReflect.Descriptor instead.
 func (*Public) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{12}
+	return file_stream_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Public) GetPublic() []byte {
@@ -1255,7 +1534,7 @@ type Tracking struct {
 
 func (x *Tracking) Reset() {
 	*x = Tracking{}
-	mi := &file_stream_proto_msgTypes[13]
+	mi := &file_stream_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1267,7 +1546,7 @@ func (x *Tracking) String() string {
 func (*Tracking) ProtoMessage() {}
 
 func (x *Tracking) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[13]
+	mi := &file_stream_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1280,7 +1559,7 @@ func (x *Tracking) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tracking.ProtoReflect.Descriptor instead.
 func (*Tracking) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{13}
+	return file_stream_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Tracking) GetTcpEstablished() uint32 {
@@ -1317,7 +1596,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_stream_proto_msgTypes[14]
+	mi := &file_stream_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1329,7 +1608,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[14]
+	mi := &file_stream_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1342,7 +1621,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{14}
+	return file_stream_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Group) GetId() string {
@@ -1395,7 +1674,7 @@ type Rule struct {
 
 func (x *Rule) Reset() {
 	*x = Rule{}
-	mi := &file_stream_proto_msgTypes[15]
+	mi := &file_stream_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1407,7 +1686,7 @@ func (x *Rule) String() string {
 func (*Rule) ProtoMessage() {}
 
 func (x *Rule) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[15]
+	mi := &file_stream_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1420,7 +1699,7 @@ func (x *Rule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rule.ProtoReflect.Descriptor instead.
 func (*Rule) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{15}
+	return file_stream_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Rule) GetId() string {
@@ -1481,7 +1760,7 @@ type PrefixList struct {
 
 func (x *PrefixList) Reset() {
 	*x = PrefixList{}
-	mi := &file_stream_proto_msgTypes[16]
+	mi := &file_stream_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1493,7 +1772,7 @@ func (x *PrefixList) String() string {
 func (*PrefixList) ProtoMessage() {}
 
 func (x *PrefixList) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[16]
+	mi := &file_stream_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1506,7 +1785,7 @@ func (x *PrefixList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefixList.ProtoReflect.Descriptor instead.
 func (*PrefixList) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{16}
+	return file_stream_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *PrefixList) GetPrefixes() [][]byte {
@@ -1534,7 +1813,7 @@ type Address struct {
 
 func (x *Address) Reset() {
 	*x = Address{}
-	mi := &file_stream_proto_msgTypes[17]
+	mi := &file_stream_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1546,7 +1825,7 @@ func (x *Address) String() string {
 func (*Address) ProtoMessage() {}
 
 func (x *Address) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[17]
+	mi := &file_stream_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1559,7 +1838,7 @@ func (x *Address) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Address.ProtoReflect.Descriptor instead.
 func (*Address) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{17}
+	return file_stream_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Address) GetNetwork() uint32 {
@@ -1643,7 +1922,7 @@ type Routes struct {
 
 func (x *Routes) Reset() {
 	*x = Routes{}
-	mi := &file_stream_proto_msgTypes[18]
+	mi := &file_stream_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1655,7 +1934,7 @@ func (x *Routes) String() string {
 func (*Routes) ProtoMessage() {}
 
 func (x *Routes) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[18]
+	mi := &file_stream_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1668,7 +1947,7 @@ func (x *Routes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Routes.ProtoReflect.Descriptor instead.
 func (*Routes) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{18}
+	return file_stream_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Routes) GetNetwork() string {
@@ -1703,7 +1982,7 @@ type Route struct {
 
 func (x *Route) Reset() {
 	*x = Route{}
-	mi := &file_stream_proto_msgTypes[19]
+	mi := &file_stream_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1715,7 +1994,7 @@ func (x *Route) String() string {
 func (*Route) ProtoMessage() {}
 
 func (x *Route) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[19]
+	mi := &file_stream_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1728,7 +2007,7 @@ func (x *Route) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Route.ProtoReflect.Descriptor instead.
 func (*Route) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{19}
+	return file_stream_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Route) GetPrefix() []byte {
@@ -1764,7 +2043,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_stream_proto_msgTypes[20]
+	mi := &file_stream_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1776,7 +2055,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[20]
+	mi := &file_stream_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1789,7 +2068,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{20}
+	return file_stream_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Report) GetInstance() string {
@@ -1821,7 +2100,7 @@ type Reported struct {
 
 func (x *Reported) Reset() {
 	*x = Reported{}
-	mi := &file_stream_proto_msgTypes[21]
+	mi := &file_stream_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1833,7 +2112,7 @@ func (x *Reported) String() string {
 func (*Reported) ProtoMessage() {}
 
 func (x *Reported) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[21]
+	mi := &file_stream_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1846,7 +2125,7 @@ func (x *Reported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reported.ProtoReflect.Descriptor instead.
 func (*Reported) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{21}
+	return file_stream_proto_rawDescGZIP(), []int{24}
 }
 
 // Claim asks for an interface at a device that somebody else made on the host.
@@ -1864,7 +2143,7 @@ type Claim struct {
 
 func (x *Claim) Reset() {
 	*x = Claim{}
-	mi := &file_stream_proto_msgTypes[22]
+	mi := &file_stream_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1876,7 +2155,7 @@ func (x *Claim) String() string {
 func (*Claim) ProtoMessage() {}
 
 func (x *Claim) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[22]
+	mi := &file_stream_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1889,7 +2168,7 @@ func (x *Claim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Claim.ProtoReflect.Descriptor instead.
 func (*Claim) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{22}
+	return file_stream_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Claim) GetInterface() string {
@@ -1946,7 +2225,7 @@ type Made struct {
 
 func (x *Made) Reset() {
 	*x = Made{}
-	mi := &file_stream_proto_msgTypes[23]
+	mi := &file_stream_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1958,7 +2237,7 @@ func (x *Made) String() string {
 func (*Made) ProtoMessage() {}
 
 func (x *Made) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[23]
+	mi := &file_stream_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1971,7 +2250,7 @@ func (x *Made) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Made.ProtoReflect.Descriptor instead.
 func (*Made) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{23}
+	return file_stream_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Made) GetSubnet() string {
@@ -2012,7 +2291,7 @@ type Claimed struct {
 
 func (x *Claimed) Reset() {
 	*x = Claimed{}
-	mi := &file_stream_proto_msgTypes[24]
+	mi := &file_stream_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2024,7 +2303,7 @@ func (x *Claimed) String() string {
 func (*Claimed) ProtoMessage() {}
 
 func (x *Claimed) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[24]
+	mi := &file_stream_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2037,7 +2316,7 @@ func (x *Claimed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Claimed.ProtoReflect.Descriptor instead.
 func (*Claimed) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{24}
+	return file_stream_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Claimed) GetInterface() string {
@@ -2065,7 +2344,7 @@ type Release struct {
 
 func (x *Release) Reset() {
 	*x = Release{}
-	mi := &file_stream_proto_msgTypes[25]
+	mi := &file_stream_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2077,7 +2356,7 @@ func (x *Release) String() string {
 func (*Release) ProtoMessage() {}
 
 func (x *Release) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[25]
+	mi := &file_stream_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2090,7 +2369,7 @@ func (x *Release) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Release.ProtoReflect.Descriptor instead.
 func (*Release) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{25}
+	return file_stream_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Release) GetInterface() string {
@@ -2117,7 +2396,7 @@ type Released struct {
 
 func (x *Released) Reset() {
 	*x = Released{}
-	mi := &file_stream_proto_msgTypes[26]
+	mi := &file_stream_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2129,7 +2408,7 @@ func (x *Released) String() string {
 func (*Released) ProtoMessage() {}
 
 func (x *Released) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[26]
+	mi := &file_stream_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2142,7 +2421,7 @@ func (x *Released) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Released.ProtoReflect.Descriptor instead.
 func (*Released) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{26}
+	return file_stream_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Released) GetPending() bool {
@@ -2170,7 +2449,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_stream_proto_msgTypes[27]
+	mi := &file_stream_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2182,7 +2461,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[27]
+	mi := &file_stream_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2195,7 +2474,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{27}
+	return file_stream_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Refusal) GetCode() string {
@@ -2223,7 +2502,7 @@ type Head struct {
 
 func (x *Head) Reset() {
 	*x = Head{}
-	mi := &file_stream_proto_msgTypes[28]
+	mi := &file_stream_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2235,7 +2514,7 @@ func (x *Head) String() string {
 func (*Head) ProtoMessage() {}
 
 func (x *Head) ProtoReflect() protoreflect.Message {
-	mi := &file_stream_proto_msgTypes[28]
+	mi := &file_stream_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2248,7 +2527,7 @@ func (x *Head) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Head.ProtoReflect.Descriptor instead.
 func (*Head) Descriptor() ([]byte, []int) {
-	return file_stream_proto_rawDescGZIP(), []int{28}
+	return file_stream_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Head) GetHost() string {
@@ -2322,7 +2601,7 @@ const file_stream_proto_rawDesc = "" +
 	"\x05Whole\x12-\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x19.hedgeward.stream.v1.KindR\x04kind\x12\x12\n" +
 	"\x04bits\x18\x02 \x01(\rR\x04bits\x12\x18\n" +
-	"\abuckets\x18\x03 \x03(\rR\abuckets\"\xf4\x02\n" +
+	"\abuckets\x18\x03 \x03(\rR\abuckets\"\xa6\x03\n" +
 	"\bInstance\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04gone\x18\x02 \x01(\bR\x04gone\x12\x14\n" +
@@ -2343,7 +2622,30 @@ const file_stream_proto_rawDesc = "" +
 	"\x05joins\x18\r \x01(\tR\x05joins\x12\x1e\n" +
 	"\n" +
 	"translates\x18\x0e \x01(\bR\n" +
-	"translates\"\xa0\x05\n" +
+	"translates\x120\n" +
+	"\x05facts\x18\x0f \x01(\v2\x1a.hedgeward.stream.v1.FactsR\x05facts\"\xa5\x03\n" +
+	"\x05Facts\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x16\n" +
+	"\x06region\x18\x02 \x01(\tR\x06region\x12\x12\n" +
+	"\x04zone\x18\x03 \x01(\tR\x04zone\x12\x17\n" +
+	"\azone_id\x18\x04 \x01(\tR\x06zoneId\x12\x14\n" +
+	"\x05image\x18\x05 \x01(\tR\x05image\x12\x12\n" +
+	"\x04type\x18\x06 \x01(\tR\x04type\x12\x16\n" +
+	"\x06launch\x18\a \x01(\tR\x06launch\x12\x14\n" +
+	"\x05index\x18\b \x01(\rR\x05index\x12\x18\n" +
+	"\astarted\x18\t \x01(\x03R\astarted\x12\x1a\n" +
+	"\bmetadata\x18\n" +
+	" \x01(\rR\bmetadata\x12.\n" +
+	"\x04tags\x18\v \x03(\v2\x1a.hedgeward.stream.v1.NamedR\x04tags\x12\x1a\n" +
+	"\bresolver\x18\f \x01(\bR\bresolver\x122\n" +
+	"\x06groups\x18\r \x03(\v2\x1a.hedgeward.stream.v1.NamedR\x06groups\x12/\n" +
+	"\x05doors\x18\x0e \x03(\v2\x19.hedgeward.stream.v1.DoorR\x05doors\"/\n" +
+	"\x05Named\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\fR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value\"8\n" +
+	"\x04Door\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n" +
+	"\taddresses\x18\x02 \x03(\fR\taddresses\"\xce\x05\n" +
 	"\tInterface\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04gone\x18\x02 \x01(\bR\x04gone\x12\x10\n" +
@@ -2368,7 +2670,9 @@ const file_stream_proto_rawDesc = "" +
 	"\x03own\x18\x14 \x01(\bR\x03own\x12\x1c\n" +
 	"\treleasing\x18\x15 \x01(\bR\treleasing\x12\x18\n" +
 	"\asubnets\x18\x16 \x03(\fR\asubnets\x12\x10\n" +
-	"\x03for\x18\x17 \x01(\tR\x03for\":\n" +
+	"\x03for\x18\x17 \x01(\tR\x03for\x12\x14\n" +
+	"\x05owner\x18\x18 \x01(\tR\x05owner\x12\x16\n" +
+	"\x06subnet\x18\x19 \x01(\tR\x06subnet\":\n" +
 	"\x06Public\x12\x16\n" +
 	"\x06public\x18\x01 \x01(\fR\x06public\x12\x18\n" +
 	"\aprivate\x18\x02 \x01(\fR\aprivate\"d\n" +
@@ -2469,7 +2773,7 @@ func file_stream_proto_rawDescGZIP() []byte {
 }
 
 var file_stream_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_stream_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_stream_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_stream_proto_goTypes = []any{
 	(Kind)(0),          // 0: hedgeward.stream.v1.Kind
 	(*FromHost)(nil),   // 1: hedgeward.stream.v1.FromHost
@@ -2483,24 +2787,27 @@ var file_stream_proto_goTypes = []any{
 	(*Origin)(nil),     // 9: hedgeward.stream.v1.Origin
 	(*Whole)(nil),      // 10: hedgeward.stream.v1.Whole
 	(*Instance)(nil),   // 11: hedgeward.stream.v1.Instance
-	(*Interface)(nil),  // 12: hedgeward.stream.v1.Interface
-	(*Public)(nil),     // 13: hedgeward.stream.v1.Public
-	(*Tracking)(nil),   // 14: hedgeward.stream.v1.Tracking
-	(*Group)(nil),      // 15: hedgeward.stream.v1.Group
-	(*Rule)(nil),       // 16: hedgeward.stream.v1.Rule
-	(*PrefixList)(nil), // 17: hedgeward.stream.v1.PrefixList
-	(*Address)(nil),    // 18: hedgeward.stream.v1.Address
-	(*Routes)(nil),     // 19: hedgeward.stream.v1.Routes
-	(*Route)(nil),      // 20: hedgeward.stream.v1.Route
-	(*Report)(nil),     // 21: hedgeward.stream.v1.Report
-	(*Reported)(nil),   // 22: hedgeward.stream.v1.Reported
-	(*Claim)(nil),      // 23: hedgeward.stream.v1.Claim
-	(*Made)(nil),       // 24: hedgeward.stream.v1.Made
-	(*Claimed)(nil),    // 25: hedgeward.stream.v1.Claimed
-	(*Release)(nil),    // 26: hedgeward.stream.v1.Release
-	(*Released)(nil),   // 27: hedgeward.stream.v1.Released
-	(*Refusal)(nil),    // 28: hedgeward.stream.v1.Refusal
-	(*Head)(nil),       // 29: hedgeward.stream.v1.Head
+	(*Facts)(nil),      // 12: hedgeward.stream.v1.Facts
+	(*Named)(nil),      // 13: hedgeward.stream.v1.Named
+	(*Door)(nil),       // 14: hedgeward.stream.v1.Door
+	(*Interface)(nil),  // 15: hedgeward.stream.v1.Interface
+	(*Public)(nil),     // 16: hedgeward.stream.v1.Public
+	(*Tracking)(nil),   // 17: hedgeward.stream.v1.Tracking
+	(*Group)(nil),      // 18: hedgeward.stream.v1.Group
+	(*Rule)(nil),       // 19: hedgeward.stream.v1.Rule
+	(*PrefixList)(nil), // 20: hedgeward.stream.v1.PrefixList
+	(*Address)(nil),    // 21: hedgeward.stream.v1.Address
+	(*Routes)(nil),     // 22: hedgeward.stream.v1.Routes
+	(*Route)(nil),      // 23: hedgeward.stream.v1.Route
+	(*Report)(nil),     // 24: hedgeward.stream.v1.Report
+	(*Reported)(nil),   // 25: hedgeward.stream.v1.Reported
+	(*Claim)(nil),      // 26: hedgeward.stream.v1.Claim
+	(*Made)(nil),       // 27: hedgeward.stream.v1.Made
+	(*Claimed)(nil),    // 28: hedgeward.stream.v1.Claimed
+	(*Release)(nil),    // 29: hedgeward.stream.v1.Release
+	(*Released)(nil),   // 30: hedgeward.stream.v1.Released
+	(*Refusal)(nil),    // 31: hedgeward.stream.v1.Refusal
+	(*Head)(nil),       // 32: hedgeward.stream.v1.Head
 }
 var file_stream_proto_depIdxs = []int32{
 	3,  // 0: hedgeward.stream.v1.FromHost.hello:type_name -> hedgeward.stream.v1.Hello
@@ -2512,26 +2819,30 @@ var file_stream_proto_depIdxs = []int32{
 	7,  // 6: hedgeward.stream.v1.Ack.behind:type_name -> hedgeward.stream.v1.Behind
 	10, // 7: hedgeward.stream.v1.Delta.whole:type_name -> hedgeward.stream.v1.Whole
 	11, // 8: hedgeward.stream.v1.Delta.instances:type_name -> hedgeward.stream.v1.Instance
-	12, // 9: hedgeward.stream.v1.Delta.interfaces:type_name -> hedgeward.stream.v1.Interface
-	15, // 10: hedgeward.stream.v1.Delta.groups:type_name -> hedgeward.stream.v1.Group
-	18, // 11: hedgeward.stream.v1.Delta.addresses:type_name -> hedgeward.stream.v1.Address
-	19, // 12: hedgeward.stream.v1.Delta.routes:type_name -> hedgeward.stream.v1.Routes
+	15, // 9: hedgeward.stream.v1.Delta.interfaces:type_name -> hedgeward.stream.v1.Interface
+	18, // 10: hedgeward.stream.v1.Delta.groups:type_name -> hedgeward.stream.v1.Group
+	21, // 11: hedgeward.stream.v1.Delta.addresses:type_name -> hedgeward.stream.v1.Address
+	22, // 12: hedgeward.stream.v1.Delta.routes:type_name -> hedgeward.stream.v1.Routes
 	9,  // 13: hedgeward.stream.v1.Delta.origin:type_name -> hedgeward.stream.v1.Origin
 	0,  // 14: hedgeward.stream.v1.Whole.kind:type_name -> hedgeward.stream.v1.Kind
-	13, // 15: hedgeward.stream.v1.Interface.public:type_name -> hedgeward.stream.v1.Public
-	14, // 16: hedgeward.stream.v1.Interface.tracking:type_name -> hedgeward.stream.v1.Tracking
-	16, // 17: hedgeward.stream.v1.Group.ingress:type_name -> hedgeward.stream.v1.Rule
-	16, // 18: hedgeward.stream.v1.Group.egress:type_name -> hedgeward.stream.v1.Rule
-	17, // 19: hedgeward.stream.v1.Group.lists:type_name -> hedgeward.stream.v1.PrefixList
-	20, // 20: hedgeward.stream.v1.Routes.routes:type_name -> hedgeward.stream.v1.Route
-	24, // 21: hedgeward.stream.v1.Claim.made:type_name -> hedgeward.stream.v1.Made
-	28, // 22: hedgeward.stream.v1.Claimed.refusal:type_name -> hedgeward.stream.v1.Refusal
-	28, // 23: hedgeward.stream.v1.Released.refusal:type_name -> hedgeward.stream.v1.Refusal
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	12, // 15: hedgeward.stream.v1.Instance.facts:type_name -> hedgeward.stream.v1.Facts
+	13, // 16: hedgeward.stream.v1.Facts.tags:type_name -> hedgeward.stream.v1.Named
+	13, // 17: hedgeward.stream.v1.Facts.groups:type_name -> hedgeward.stream.v1.Named
+	14, // 18: hedgeward.stream.v1.Facts.doors:type_name -> hedgeward.stream.v1.Door
+	16, // 19: hedgeward.stream.v1.Interface.public:type_name -> hedgeward.stream.v1.Public
+	17, // 20: hedgeward.stream.v1.Interface.tracking:type_name -> hedgeward.stream.v1.Tracking
+	19, // 21: hedgeward.stream.v1.Group.ingress:type_name -> hedgeward.stream.v1.Rule
+	19, // 22: hedgeward.stream.v1.Group.egress:type_name -> hedgeward.stream.v1.Rule
+	20, // 23: hedgeward.stream.v1.Group.lists:type_name -> hedgeward.stream.v1.PrefixList
+	23, // 24: hedgeward.stream.v1.Routes.routes:type_name -> hedgeward.stream.v1.Route
+	27, // 25: hedgeward.stream.v1.Claim.made:type_name -> hedgeward.stream.v1.Made
+	31, // 26: hedgeward.stream.v1.Claimed.refusal:type_name -> hedgeward.stream.v1.Refusal
+	31, // 27: hedgeward.stream.v1.Released.refusal:type_name -> hedgeward.stream.v1.Refusal
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_stream_proto_init() }
@@ -2553,7 +2864,7 @@ func file_stream_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stream_proto_rawDesc), len(file_stream_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   29,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -167,7 +167,7 @@ func (r resource) importID() string {
 	return r.text("id")
 }
 
-// TestTerraform takes every resource of issue 3's list through its life: made,
+// TestTerraform takes every resource that decides what packets pass through its life: made,
 // found unchanged by the second plan, updated in place, forgotten and imported,
 // destroyed.
 func TestTerraform(t *testing.T) {

@@ -26,6 +26,7 @@ const corp = "corp.example.com"
 // ends with its input.
 const playController = `
 import os, socketserver, sys, threading
+def say(line): os.write(1, line.encode() + b"\n")  # whole, whoever else says something
 def tlv(tag, *parts):
     body = b"".join(parts)
     return bytes([tag, 0x84]) + len(body).to_bytes(4, "big") + body
@@ -35,17 +36,17 @@ class Shut(socketserver.BaseRequestHandler):
 class Tcp(socketserver.BaseRequestHandler):
     def handle(self):
         if self.request.recv(512):
-            print("tcp", self.client_address[0], flush=True)
+            say("tcp " + self.client_address[0])
             self.request.sendall(entry)
 class Udp(socketserver.BaseRequestHandler):
     def handle(self):
-        print("udp", self.client_address[0], flush=True)
+        say("udp " + self.client_address[0])
         self.request[1].sendto(entry, self.client_address)
 socketserver.ThreadingTCPServer.allow_reuse_address = True
 servers = [socketserver.ThreadingTCPServer(("", p), Shut) for p in (53, 88, 135, 445)]
 servers += [socketserver.ThreadingTCPServer(("", 389), Tcp), socketserver.ThreadingUDPServer(("", 389), Udp)]
 for s in servers: threading.Thread(target=s.serve_forever).start()
-print("ready", flush=True)
+say("ready")
 sys.stdin.read()
 os._exit(0)
 `

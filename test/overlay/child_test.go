@@ -5,6 +5,7 @@ package overlay
 import (
 	"context"
 	"encoding/gob"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -19,6 +20,7 @@ import (
 	"github.com/hedgeward/hedgeward/flow"
 	"github.com/hedgeward/hedgeward/instance"
 	"github.com/hedgeward/hedgeward/secgroup"
+	"github.com/hedgeward/hedgeward/services"
 )
 
 // What a process must find in its environment to be a host's agent.
@@ -122,6 +124,11 @@ func runAgent() error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	if err := dp.Configure(datapath.Settings{Serves: services.Served}); err != nil {
+		return err
+	}
+	served := make(chan error, 1)
+	go func() { served <- services.Serve(ctx, dp, a, netip.AddrPort{}) }()
 	ran := make(chan error, 1)
 	go func() { ran <- a.Run(ctx) }()
 	go func() {
@@ -137,6 +144,9 @@ func runAgent() error {
 		if in.Decode(&m) != nil {
 			cancel()
 			<-ran
+			if err := <-served; !errors.Is(err, context.Canceled) {
+				return fmt.Errorf("local services: %w", err)
+			}
 			return nil
 		}
 		if m.Revision == 0 {

@@ -31,6 +31,9 @@ type world struct {
 	inside map[string]*testnet.NS // by VPC and name: "red/web"
 }
 
+// customer owns everything in the world.
+var customer = secgroup.Scope{Account: "111122223333", Region: "us-east-1"}
+
 // place is an instance of the world.
 type place struct {
 	vpc, name, host, addr string
@@ -64,7 +67,7 @@ func at(key string) place {
 
 func (p place) row(groups ...string) *secgroup.Interface {
 	return &secgroup.Interface{
-		ID: p.iface(), VPC: "vpc-" + p.vpc, Subnet: "subnet-" + p.vpc, MAC: fmt.Sprintf("02:00:00:00:01:%02x", p.n), SourceDestCheck: true,
+		Scope: customer, ID: p.iface(), VPC: "vpc-" + p.vpc, Subnet: "subnet-" + p.vpc, MAC: fmt.Sprintf("02:00:00:00:01:%02x", p.n), SourceDestCheck: true,
 		Groups: groups, Addresses: []netip.Addr{netip.MustParseAddr(p.addr)}, IPv6: []netip.Addr{p.addr6()},
 		Attachment: &secgroup.Attachment{Instance: p.instance()},
 	}
@@ -102,7 +105,7 @@ func populate(t testing.TB, in *installation) *world {
 		} {
 			id := "vpc-" + vpc
 			four, six := netip.MustParsePrefix(v.four), netip.MustParsePrefix(v.six)
-			tx.VPCs.Put(&secgroup.VPC{ID: id, VNI: v.vni, CIDRs: []secgroup.CIDRAssociation{{Prefix: four}}, IPv6: []secgroup.CIDRAssociation{{Prefix: six}}, MainRouteTable: "rtb-" + vpc})
+			tx.VPCs.Put(&secgroup.VPC{ID: id, VNI: v.vni, DNSSupport: true, CIDRs: []secgroup.CIDRAssociation{{Prefix: four}}, IPv6: []secgroup.CIDRAssociation{{Prefix: six}}, MainRouteTable: "rtb-" + vpc})
 			tx.Subnets.Put(&secgroup.Subnet{ID: "subnet-" + vpc, VPC: id, CIDR: netip.PrefixFrom(four.Addr(), 24), IPv6: &secgroup.CIDRAssociation{Prefix: netip.PrefixFrom(six.Addr(), 64)}})
 			if v.peered != "" {
 				table := &secgroup.RouteTable{ID: "rtb-" + vpc, VPC: id}
