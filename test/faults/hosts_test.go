@@ -24,13 +24,14 @@ import (
 // agentsPort is where servers take hosts.
 const agentsPort = 4567
 
-// newHosts makes machines that run an agent each, joined to all replicas, with
-// the wire as the network between them.
-func newHosts(t *testing.T, w *wire, r *replicas, count int) []*node {
+// newHosts makes machines that run an agent each, of the programs in a folder, joined
+// to all replicas, with the wire as the network between them.
+func newHosts(t *testing.T, w *wire, r *replicas, count int, programs string) []*node {
 	t.Helper()
 	var hosts []*node
 	for i := range count {
 		h := w.node(fmt.Sprintf("host%d", i))
+		h.bin = programs
 		said := r.nodes[0].run("hedgeward", "--state", filepath.Join(r.nodes[0].dir, "state"), "host", "token", "create", "--name", h.name)
 		lines := strings.Split(strings.TrimSpace(said), "\n")
 		join := []string{"--state", filepath.Join(h.dir, "state"), "join", "--token", lines[len(lines)-1], "--name", h.name, "--underlay", h.address}
@@ -52,7 +53,7 @@ func newHosts(t *testing.T, w *wire, r *replicas, count int) []*node {
 
 // launchAgent runs a host's agent, new or again.
 func launchAgent(h *node) error {
-	return h.launch("following", filepath.Join(bin, "hedgeward-agent"), "--state", filepath.Join(h.dir, "state"), "run")
+	return h.launch("following", filepath.Join(h.bin, "hedgeward-agent"), "--state", filepath.Join(h.dir, "state"), "run")
 }
 
 // guests are instances, two on each host, which carry the group of the workload's
@@ -60,6 +61,7 @@ func launchAgent(h *node) error {
 type guests struct {
 	spaces    []*testnet.NS
 	addresses []string
+	lanes     string // the group whose rules stay
 }
 
 // openPort is allowed all through a run, shutPort is not.
@@ -87,7 +89,7 @@ func newGuests(t *testing.T, c *ec2.Client, w *world, count int) *guests {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &guests{}
+	g := &guests{lanes: *lanes.GroupId}
 	for _, i := range out.Instances {
 		eventually(t, *i.InstanceId+" runs", func() error {
 			now, err := c.DescribeInstances(ctx, &ec2.DescribeInstancesInput{InstanceIds: []string{*i.InstanceId}})
@@ -129,7 +131,7 @@ func TestHosts(t *testing.T) {
 	etcd := newCluster(t, w, 0)
 	r := newReplicas(t, w, etcd, 2, "--agents", fmt.Sprintf("0.0.0.0:%d", agentsPort))
 	from := w.node("client")
-	hosts := newHosts(t, w, r, 2)
+	hosts := newHosts(t, w, r, 2, bin)
 	load := &workload{t: t, record: history.New(), seed: seed, pause: 30 * time.Millisecond}
 	for _, n := range r.nodes {
 		load.clients = append(load.clients, r.client(t, n, from))

@@ -47,6 +47,7 @@ type node struct {
 	wire    *wire
 	port    string // of the wire's switch
 	dir     string // the node's disk
+	bin     string // folder of our programs that it has installed
 
 	mu   sync.Mutex
 	cmd  *exec.Cmd
@@ -60,7 +61,7 @@ func (w *wire) node(name string) *node {
 	w.nodes++
 	n := &node{
 		t: w.t, name: name, ns: testnet.New(w.t), wire: w, address: fmt.Sprintf("10.77.0.%d", 9+w.nodes),
-		port: "p-" + name, dir: filepath.Join(w.t.TempDir(), name),
+		port: "p-" + name, dir: filepath.Join(w.t.TempDir(), name), bin: bin,
 	}
 	if err := os.MkdirAll(n.dir, 0o700); err != nil {
 		w.t.Fatal(err)
@@ -139,7 +140,7 @@ func (n *node) launch(ready, program string, args ...string) error {
 // run runs a program of ours on the node to its end.
 func (n *node) run(program string, args ...string) string {
 	n.t.Helper()
-	cmd := exec.Command(filepath.Join(bin, program), args...)
+	cmd := exec.Command(filepath.Join(n.bin, program), args...)
 	var said strings.Builder
 	cmd.Stdout, cmd.Stderr = &said, &said
 	err := n.ns.Start(cmd)
