@@ -84,7 +84,7 @@ func (m *machine) hears(t *testing.T, port int) bool {
 		t.Fatal(err)
 	}
 	frame := make([]byte, 2000)
-	m.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+	m.SetReadDeadline(time.Now().Add(time.Second))
 	for {
 		n, err := m.Read(frame)
 		if err != nil {
