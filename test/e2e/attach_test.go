@@ -123,7 +123,7 @@ func (m *machine) says(t *testing.T, source string) bool {
 	if _, err := m.Write(append(append(frame, ip...), udp...)); err != nil {
 		t.Fatal(err)
 	}
-	l.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+	l.SetReadDeadline(time.Now().Add(time.Second))
 	_, _, err = l.ReadFrom(make([]byte, 100))
 	return err == nil
 }
