@@ -67,13 +67,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}()
 	}
 	s.audit(a, code) // before the answer: whoever has that finds the record
-	if s.Called != nil {
-		operation := ""
-		if known := a.service.model.Operations[a.Action]; known != nil {
-			operation = known.Name
-		}
-		s.Called(a.Service, operation, code, time.Since(start))
-	}
+	s.count(a, code, status, start)
 	h := w.Header()
 	a.service.protocol.headers(h)
 	h.Set("x-amzn-RequestId", a.RequestID)

@@ -79,11 +79,9 @@ type Config struct {
 	Now        func() time.Time         // against which signatures are held
 	Log        *slog.Logger             // one record per request
 	Audit      Auditor                  // nil: nothing is kept
-	// Called is told of every answered call; operation is empty if it is none of
-	// the service's. nil: nobody is.
-	Called   func(service, operation, code string, took time.Duration)
-	Throttle Rates         // none: how often each account may call
-	Window   time.Duration // sigv4.Window: how far signatures may be from Now
+	Called     func(Answered)           // is told of every answered call; nil: nobody is
+	Throttle   Rates                    // none: how often each account may call
+	Window     time.Duration            // sigv4.Window: how far signatures may be from Now
 }
 
 // Server answers API calls. It is an http.Handler, safe for concurrent use.

@@ -353,18 +353,20 @@ func (k *kept) Audit(r awsapi.AuditRecord) { k.records = append(k.records, r) }
 func TestEveryCallIsCounted(t *testing.T) {
 	var called []string
 	r := startWith(t, func(c *awsapi.Config) {
-		c.Called = func(service, operation, code string, took time.Duration) {
-			if took <= 0 {
-				t.Errorf("%s took %s", operation, took)
+		c.Called = func(a awsapi.Answered) {
+			if a.Took <= 0 || a.Began.IsZero() || len(a.Request) != 36 {
+				t.Errorf("call %s of %s took %s from %s", a.Operation, a.Request, a.Took, a.Began)
 			}
-			called = append(called, service+" "+operation+" "+code)
+			called = append(called, fmt.Sprint(a.Service, " ", a.Operation, " ", a.Code, " ", a.Status, " ", a.Region))
 		}
 	})
 	r.call(t, "Action=CreateSecurityGroup&GroupName=a", scope{})
 	r.call(t, "Action=DeleteSubnet", scope{}) // it panics
 	r.call(t, "Action=MadeUp", scope{})
 	r.call(t, "Action=DeleteVpc", scope{secret: "wrong"})
-	want := []string{"ec2 CreateSecurityGroup ok", "ec2 DeleteSubnet InternalError", "ec2  InvalidAction", "ec2  AuthFailure"}
+	want := []string{
+		"ec2 CreateSecurityGroup ok 200 us-east-1", "ec2 DeleteSubnet InternalError 500 us-east-1", "ec2  InvalidAction 400 us-east-1", "ec2  AuthFailure 401 ",
+	}
 	if !slices.Equal(called, want) {
 		t.Errorf("got %q\nwant %q", called, want)
 	}

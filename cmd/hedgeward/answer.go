@@ -48,7 +48,7 @@ func (in *installation) answer(ctx context.Context, api net.Listener, counted *m
 		Now:     time.Now,
 		Log:     in.log,
 
-		Called:   counted.Called,
+		Called:   in.tracing.called(counted),
 		Throttle: in.throttle,
 		Window:   in.window,
 	})

@@ -44,6 +44,7 @@ type installation struct {
 	remote  *remoteHosts // nil: instances run on this machine only
 	view    *enforced.View
 	health  health
+	tracing tracing
 	profile string              // URL of the API in the AWS profile
 	key     *secgroup.AccessKey // set before ready
 
@@ -79,6 +80,10 @@ func assemble(ctx context.Context, st *state, o serving, s *store.Store, remote 
 	if remote != nil {
 		cfg.Presence = &remote.present
 	}
+	if err := in.openTracing(ctx); err != nil {
+		return in, err
+	}
+	cfg.Committed = in.tracing.committed
 	cfg.InForce = func(host string) (int64, map[string]int64) {
 		e := in.view.Of(host)
 		return e.Revision, e.Behind
@@ -132,7 +137,7 @@ func (in *installation) close() error {
 	if in.remote != nil {
 		errs = append(errs, in.remote.close())
 	}
-	return errors.Join(append(errs, in.store.Close())...)
+	return errors.Join(append(errs, in.tracing.close(), in.store.Close())...)
 }
 
 // serve runs everything until ctx ends or something fails, and closes it. ready

@@ -63,7 +63,10 @@ func openLocalHost(in *installation, o upOptions) (*localHost, error) {
 		Devices: instance.Devices{},
 		Program: program,
 		Uplink:  uplink(o),
-		Applied: h.applied,
+		Applied: func(d *feed.Delta, took time.Duration) {
+			h.applied(d, took)
+			in.tracing.applied(d, took)
+		},
 	})
 	if err == nil {
 		h.attach, err = in.st.listenAttach()

@@ -86,8 +86,9 @@ func (h *remoteHosts) attend(ctx context.Context, in *installation) error {
 		Report: func(ctx context.Context, host, id string, observed secgroup.InstanceState, detail string) error {
 			return ofAnother(in.control.ReportInstance(ctx, host, id, observed, detail))
 		},
-		Claims: claims{in.control},
-		Epoch:  epoch, Replica: replica, Version: version, Log: in.log, Refused: refused,
+		Claims:  claims{in.control},
+		InForce: in.tracing.inForce,
+		Epoch:   epoch, Replica: replica, Version: version, Log: in.log, Refused: refused,
 	})
 	h.view = enforced.New(fmt.Sprintf("%s-%d-%s", replica, os.Getpid(), rand.Text()[:8]), in.store, h.stream, in.log)
 	in.view = h.view

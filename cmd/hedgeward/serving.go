@@ -25,6 +25,8 @@ type serving struct {
 	logJSON  bool
 	throttle awsapi.Rates
 	metrics  string
+	// collector is where traces go, "" for nowhere.
+	collector string
 
 	window       time.Duration
 	requirePeers bool
@@ -38,6 +40,7 @@ func (o *serving) flags(f *pflag.FlagSet) {
 		"how often each account may call in a Region, as describe=20:100,mutate=5:50,run=2:5: calls per second and burst; what is left out has no limit")
 	f.StringVar(&o.metrics, "metrics", "", "address where Prometheus finds /metrics, such as 127.0.0.1:9464; none by default")
 	f.DurationVar(&o.window, "signature-window", sigv4.Window, "how far the clock of a client may be from this machine's")
+	f.StringVar(&o.collector, "traces", "", "URL of a collector that takes OpenTelemetry traces over HTTP (OTLP), such as http://127.0.0.1:4318; none by default")
 	f.BoolVar(&o.requirePeers, "require-peers", false,
 		"refuse to authorize a permission that names no range, list or group; EC2 accepts it and adds no rule")
 	f.TextVar(&o.public, "public-addresses", control.DefaultPublicPool, "IPv4 block that public addresses come from")
