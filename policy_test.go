@@ -61,10 +61,11 @@ var rooms = map[string]room{
 	"why":             {rank: 50, own: []string{"feed", "feed/teller", "flow", "model", "policy", "secgroup"}, why: "answers from a snapshot with the matcher of the compiled tables"},
 	"agent":           {rank: 50, own: []string{"datapath", "feed", "flow", "instance", "internal/clock", "policy", "secgroup"}, why: "brings one host into line with its feed; links neither store nor model"},
 
-	"services":     {rank: 45, own: []string{"datapath", "feed", "instance", "secgroup"}, uses: []string{"golang.org/x/net", "golang.org/x/sync"}, why: "answers instances at the exempt addresses, by what the host was told; links neither store nor model"},
-	"attach":       {rank: 5, own: []string{"internal/localhttp"}, why: "what tools of a host say to it, and the client that says it: the plugins import no more"},
-	"attach/local": {rank: 55, own: []string{"agent", "attach", "instance", "secgroup"}, why: "answers package attach on the host that enforces"},
-	"attach/verbs": {rank: 55, own: []string{"attach"}, uses: []string{"github.com/spf13/cobra"}, why: "commands that several programs share"},
+	"services":       {rank: 45, own: []string{"datapath", "feed", "instance", "secgroup"}, uses: []string{"golang.org/x/net", "golang.org/x/sync"}, why: "answers instances at the exempt addresses, by what the host was told; links neither store nor model"},
+	"attach":         {rank: 5, own: []string{"internal/localhttp"}, why: "what tools of a host say to it, and the client that says it: the plugins import no more"},
+	"attach/local":   {rank: 55, own: []string{"agent", "attach", "instance", "secgroup"}, why: "answers package attach on the host that enforces"},
+	"attach/libvirt": {rank: 55, own: []string{"attach"}, why: "the hook that libvirt runs: reads a domain and asks the host's socket; agents link it, and it links nothing of theirs"},
+	"attach/verbs":   {rank: 55, own: []string{"attach"}, uses: []string{"github.com/spf13/cobra"}, why: "commands that several programs share"},
 
 	"metrics/numbers": {rank: 55, own: []string{"agent", "datapath", "flow", "stream"}, why: "what a host says in numbers; agents link it and not the library of Prometheus"},
 
@@ -87,7 +88,7 @@ var rooms = map[string]room{
 	"awsapi/appstream": {rank: 65, why: "wire types to control and back"},
 	"awsapi":           {rank: 63, why: "the listener: signature, service, operation; services plug into it"},
 
-	"cmd/hedgeward-agent": {rank: 70, own: []string{"agent", "attach", "attach/local", "attach/verbs", "datapath", "feed", "flow", "instance", "internal/clock", "internal/localhttp", "internal/statedir", "join", "metrics/numbers", "policy", "secgroup", "services", "stream"}, uses: []string{"github.com/spf13/cobra", "golang.org/x/sync"}, why: "one host, with rights over its kernel: neither store nor API; packages.txt has all it links"},
+	"cmd/hedgeward-agent": {rank: 70, own: []string{"agent", "attach", "attach/libvirt", "attach/local", "attach/verbs", "datapath", "feed", "flow", "instance", "internal/clock", "internal/localhttp", "internal/statedir", "join", "metrics/numbers", "policy", "secgroup", "services", "stream"}, uses: []string{"github.com/spf13/cobra", "golang.org/x/sync"}, why: "one host, with rights over its kernel: neither store nor API; packages.txt has all it links"},
 
 	"cmd/hedgeward-cni": {rank: 70, own: []string{"attach"}, uses: []string{"github.com/containernetworking/cni/pkg", "github.com/vishvananda/netlink", "github.com/vishvananda/netns", "golang.org/x/sys"}, why: "runs as root at each start of a container: asks the host's socket and no more; packages.txt has all it links"},
 
@@ -108,7 +109,7 @@ var rooms = map[string]room{
 	"test/rig":               {rank: onlyTests + 4, tests: true, own: []string{}, uses: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"}, why: "the program under test, run from outside; it imports nothing of it"},
 	"test/e2e":               {rank: onlyTests + 5, tests: true, own: []string{"test/rig"}, uses: []string{"github.com/aws/aws-sdk-go-v2"}, why: "the whole system from outside"},
 	"test/overlay":           {rank: onlyTests + 4, tests: true, why: "two hosts as namespaces, each with an agent of its own"},
-	"test/attach":            {rank: onlyTests + 5, tests: true, own: []string{"attach", "internal/testnet"}, uses: []string{"github.com/aws/aws-sdk-go-v2", "github.com/containernetworking/cni", "github.com/vishvananda/netlink"}, why: "what others make, attached as they ask for it: by commands, by the library of CNI"},
+	"test/attach":            {rank: onlyTests + 5, tests: true, own: []string{"attach", "internal/testnet"}, uses: []string{"github.com/aws/aws-sdk-go-v2", "github.com/containernetworking/cni", "github.com/vishvananda/netlink"}, why: "what others make, attached as they ask for it: by commands, by the library of CNI, by libvirt's hook"},
 	"test/clients":           {rank: onlyTests + 5, tests: true, own: []string{"test/rig"}, uses: []string{"github.com/aws/aws-sdk-go-v2"}, why: "unmodified clients against a running program"},
 	"test/scale":             {rank: onlyTests + 4, tests: true, uses: []string{"github.com/aws/aws-sdk-go-v2", "golang.org/x/sync", "golang.org/x/sys"}, why: "a program that measures a server with many hosts, whose kernels only take notes"},
 	"test/packaging":         {rank: onlyTests + 5, tests: true, own: []string{}, why: "packages as operators install them"},
@@ -124,7 +125,7 @@ var bans = []struct {
 	imported, why string
 	except        []string
 }{
-	{"encoding/xml", "XML exists only at the API's edge", []string{"awsapi/"}},
+	{"encoding/xml", "XML exists only at the API's edge, and in what libvirt says", []string{"attach/libvirt", "awsapi/"}},
 	{"net/http", "HTTP exists only at the API's edge and in its clients, and where instances ask for metadata", []string{"attach", "attach/local", "awsapi", "awsapi/", "cmd/hedgeward", "cmd/hedgeward-agent", "internal/localhttp", "join", "metrics", "services", "stream", "test/bench"}},
 	{"log", "logs go through a *slog.Logger that is passed in; a generator may say why it stopped", []string{"internal/gen/"}},
 	{"math/rand", "math/rand/v2 has no global seed to forget; identifiers use crypto/rand", nil},

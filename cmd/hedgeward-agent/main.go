@@ -3,7 +3,7 @@
 // Command hedgeward-agent is what runs on a host of an installation with servers
 // elsewhere: it becomes a host (join), makes the instances that are placed on it and
 // enforces their interfaces (run), has interfaces enforced at devices that somebody
-// else made (attach, detach, list), says how it is doing (status), and takes all of it
+// else made (attach, detach, list, libvirt-hook), says how it is doing (status), and takes all of it
 // away (down). Each of these is one file; what they share is the state folder (state.go) and the socket in it
 // (socket.go).
 //
@@ -46,6 +46,6 @@ func root() *cobra.Command {
 	cmd.PersistentFlags().StringVar(&st.dir, "state", defaultState, "folder that holds everything to be kept")
 	cmd.CompletionOptions.HiddenDefaultCmd = true
 	cmd.AddCommand(attachCommands(&st)...)
-	cmd.AddCommand(joinCommand(&st), runCommand(&st), statusCommand(&st), downCommand(&st))
+	cmd.AddCommand(libvirtCommand(&st), joinCommand(&st), runCommand(&st), statusCommand(&st), downCommand(&st))
 	return cmd
 }

@@ -26,6 +26,7 @@ package() {
 		install -d "$root/usr/lib/cni" "$root/usr/share/doc/$name/examples"
 		CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$version" -o "$root/usr/lib/cni/hedgeward-cni" ./cmd/hedgeward-cni
 		install -m 0644 packaging/config/hedgeward.conflist "$root/usr/share/doc/$name/examples/"
+		install -D -m 0755 packaging/libvirt/qemu "$root/usr/share/$name/libvirt-qemu"
 	fi
 	echo "/etc/hedgeward/$settings" >"$root/DEBIAN/conffiles"
 	sed -e "s/@VERSION@/$version/" -e "s/@ARCHITECTURE@/$architecture/" "packaging/deb/$name/control" >"$root/DEBIAN/control"
@@ -38,4 +39,4 @@ package() {
 }
 
 package hedgeward-server hedgeward server.env docs/server.md
-package hedgeward-agent hedgeward-agent agent.env docs/hosts.md docs/attach.md docs/cni.md
+package hedgeward-agent hedgeward-agent agent.env docs/hosts.md docs/attach.md docs/cni.md docs/libvirt.md

@@ -57,6 +57,7 @@ hedgeward --version
 hedgeward-agent --version
 CNI_COMMAND=VERSION /usr/lib/cni/hedgeward-cni | grep -q 1.1.0
 test -s /usr/share/doc/hedgeward-agent/examples/hedgeward.conflist
+/usr/share/hedgeward-agent/libvirt-qemu guest restore begin - </dev/null
 test "$(stat -c %a /etc/hedgeward/server.env /etc/hedgeward/agent.env | sort -u)" = 640
 test "$(stat -c %G /etc/hedgeward/server.env)" = hedgeward
 systemd-analyze verify /usr/lib/systemd/system/hedgeward-server.service /usr/lib/systemd/system/hedgeward-agent.service
