@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
@@ -69,7 +68,7 @@ func TestAFailedADDLeavesNothingAndNoWayIn(t *testing.T) {
 		inside := testnet.Named(t, "pod-"+c.id)
 		for _, a := range addressesIn(t, inside) {
 			port := inside.ServeTCP(t, netip.AddrPortFrom(a, 80).String())
-			if err := host.TCP(port, 300*time.Millisecond); err == nil {
+			if err := host.TCP(port, within(false)); err == nil {
 				t.Errorf("%s: %s of the container is reached", c.id, a)
 			}
 		}

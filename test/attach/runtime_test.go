@@ -9,8 +9,6 @@ import (
 	"net/netip"
 	"os/exec"
 	"path/filepath"
-	"slices"
-	"time"
 
 	"github.com/containernetworking/cni/libcni"
 	"github.com/containernetworking/cni/pkg/types"
@@ -173,26 +171,13 @@ func (p *pod) serve(port uint16) {
 	}
 }
 
-// reached reports by which of the families a port of the container is reached.
-func (p *pod) reached(from *testnet.NS, port uint16) (families []string) {
-	p.r.t.Helper()
-	for _, a := range []netip.Addr{p.ipv4, p.ipv6} {
-		if from.TCP(netip.AddrPortFrom(a, port), 400*time.Millisecond) == nil {
-			families = append(families, map[bool]string{true: "IPv4", false: "IPv6"}[a.Is4()])
-		}
-	}
-	return families
-}
-
 // wants expects a port of the container to be open or closed, by both families.
 func (p *pod) wants(when string, from *testnet.NS, port uint16, open bool) {
 	p.r.t.Helper()
-	var want []string
-	if open {
-		want = []string{"IPv4", "IPv6"}
-	}
-	if got := p.reached(from, port); !slices.Equal(got, want) {
-		p.r.t.Errorf("%s: port %d of %s is reached from %s by %v, want %v", when, port, p.conf.ContainerID, from.Name, got, want)
+	for _, a := range []netip.Addr{p.ipv4, p.ipv6} {
+		if err := from.TCP(netip.AddrPortFrom(a, port), within(open)); (err == nil) != open {
+			p.r.t.Errorf("%s: port %d of %s at %s: %v, want it open %v", when, port, p.conf.ContainerID, a, err, open)
+		}
 	}
 }
 

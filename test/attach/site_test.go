@@ -27,6 +27,14 @@ import (
 // patience is how long anything may take on a machine that is busy with other tests.
 const patience = 60 * time.Second
 
+// within is how long a connection is tried for that must come about, or must not.
+func within(open bool) time.Duration {
+	if open {
+		return 10 * time.Second
+	}
+	return 400 * time.Millisecond
+}
+
 // here is where all tests take place, one after the other.
 var here *site
 
@@ -126,7 +134,7 @@ const (
 // if something fails.
 func open(dir string) (s *site, err error) {
 	s = &site{dir: dir}
-	state := filepath.Join(dir, "server")
+	state := s.serverState()
 	if s.server, err = start("Hedgeward is ready", "hedgeward", "--state", state, "server", "--listen", apiAddress, "--agents", agentsAddress, "--drain", "0s"); err != nil {
 		return s, err
 	}
@@ -178,7 +186,8 @@ func (s *site) close() error {
 	return errors.Join(s.agent.stop(syscall.SIGINT), s.server.stop(syscall.SIGTERM))
 }
 
-func (s *site) hostState() string { return filepath.Join(s.dir, "h1") }
+func (s *site) serverState() string { return filepath.Join(s.dir, "server") }
+func (s *site) hostState() string   { return filepath.Join(s.dir, "h1") }
 
 func (s *site) socket() string { return filepath.Join(s.hostState(), "attach.sock") }
 
@@ -188,7 +197,7 @@ func (s *site) local() *attach.Client { return &attach.Client{Socket: s.socket()
 // settle returns when everything answered so far is in force.
 func (s *site) settle(t *testing.T) {
 	t.Helper()
-	if _, err := call("hedgeward", "--state", filepath.Join(s.dir, "server"), "wait", "--timeout", "60s"); err != nil {
+	if _, err := call("hedgeward", "--state", s.serverState(), "wait", "--timeout", "60s"); err != nil {
 		t.Fatal(err)
 	}
 }
