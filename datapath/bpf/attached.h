@@ -36,7 +36,6 @@ __noinline int attached_gate(struct __sk_buff *skb, __u32 slot, struct packet *p
 {
 	struct flow *flow = NULL;
 	struct interface *me;
-	int reason;
 
 	if (!p || !gate)
 		return TC_ACT_SHOT;
@@ -47,22 +46,19 @@ __noinline int attached_gate(struct __sk_buff *skb, __u32 slot, struct packet *p
 	if (p->class != CLASS_MESSAGE)
 		flow = gate->remote && !gate->transit ? end_in(find_pair(p, gate), gate)
 						      : find_flow(p, gate);
-	reason = forget(judge(me, p, gate, flow));
-	if (gate->begin && accepted(reason) && !record(p, gate, flow))
-		reason = REASON_ALLOWANCE;
-	return judged(skb, slot, gate->dir, reason, p->segments, gate);
+	return judged(skb, slot, gate->dir, settle(me, p, gate, flow), p->segments, gate);
 }
 
 /* A fragment that has passed steps 3 and 4. None is held: nobody could give it back
  * to whoever forwards here. */
 static __noinline int attached_fragment(struct __sk_buff *skb, __u32 slot)
 {
-	struct work *work = workplace();
 	struct interface *me;
+	struct work *work;
 	int reason;
 
-	me = bpf_map_lookup_elem(&interfaces, &slot);
-	if (!me || !work)
+	me = at_work(slot, &work);
+	if (!me)
 		return TC_ACT_SHOT;
 	work->gate.allowance = me->allowance;
 	reason = judge_fragment(skb, me, work);
@@ -86,12 +82,9 @@ static __always_inline int leaves_attached(struct __sk_buff *skb)
 	__u32 type, slot, next = 0;
 	int reason;
 
-	me = interface_of(skb->ifindex, &slot);
+	me = identify(skb, EGRESS, &slot, &type);
 	if (!me)
 		return TC_ACT_SHOT;
-	type = ethertype(skb);
-	if (!type)
-		return end(skb, slot, EGRESS, REASON_ETHERTYPE);
 	if (type == ETH_P_ARP)
 		return judged(skb, slot, EGRESS, arp(skb, me, slot), 1, NULL);
 	/* A plain packet of a live flow, as in from_instance. */
@@ -205,12 +198,9 @@ static __always_inline int reaches_attached(struct __sk_buff *skb)
 	__u32 type, slot, next;
 	int action;
 
-	me = interface_of(skb->ifindex, &slot);
+	me = identify(skb, INGRESS, &slot, &type);
 	if (!me)
 		return TC_ACT_SHOT;
-	type = ethertype(skb);
-	if (!type)
-		return end(skb, slot, INGRESS, REASON_ETHERTYPE);
 	if (type == ETH_P_ARP)
 		return judged(skb, slot, INGRESS, REASON_EXEMPT, 1, NULL);
 	if (plain(skb, type, &p)) {

@@ -51,12 +51,9 @@ int from_instance(struct __sk_buff *skb)
 	struct packet p;
 	int reason;
 
-	me = interface_of(skb->ifindex, &slot);
+	me = identify(skb, EGRESS, &slot, &type);
 	if (!me)
 		return TC_ACT_SHOT;
-	type = ethertype(skb);
-	if (!type)
-		return end(skb, slot, EGRESS, REASON_ETHERTYPE);
 	if (type == ETH_P_ARP) {
 		reason = arp(skb, me, slot);
 		end(skb, slot, EGRESS, reason & (MAX_REASONS - 1));
@@ -118,12 +115,9 @@ int to_instance(struct __sk_buff *skb)
 	struct packet p;
 	int action;
 
-	me = interface_of(skb->ifindex, &slot);
+	me = identify(skb, INGRESS, &slot, &type);
 	if (!me)
 		return TC_ACT_SHOT;
-	type = ethertype(skb);
-	if (!type)
-		return end(skb, slot, INGRESS, REASON_ETHERTYPE);
 	if (type == ETH_P_ARP) {
 		action = arp_in(skb);
 		count(slot, INGRESS, action, 1);
@@ -153,18 +147,35 @@ int to_instance(struct __sk_buff *skb)
 	return action == FRAGMENT_AHEAD ? fragment_in(skb, slot) : action;
 }
 
+/* What is left for a packet that comes from outside this host, after steps 3 to 5,
+ * which may have found a reason to end: the ingress gate, and the way in. */
+static __always_inline int enter(struct __sk_buff *skb, const struct interface *me, __u32 slot,
+				 const struct packet *p, struct gate *in, int reason)
+{
+	struct flow *flow = NULL;
+
+	if (!reason && p->fragment)
+		return place(p, in) ? fragment_lands(skb, slot) : TC_ACT_SHOT;
+	if (!reason) {
+		if (p->class != CLASS_MESSAGE)
+			flow = find_flow(p, in);
+		reason = settle(me, p, in, flow);
+	}
+	count(slot, INGRESS, reason, p->segments);
+	report(skb, INGRESS, reason, in);
+	return accepted(reason) ? hand_over(skb, me) : TC_ACT_SHOT;
+}
+
 /* From the internet, or from an instance of this host that speaks to a public
  * address of another: the ingress rules of whom the address stands for (1.11). */
 SEC("tc")
 int from_internet(struct __sk_buff *skb)
 {
 	struct gate in = { .dir = INGRESS };
-	struct flow *flow = NULL;
 	struct interface *me;
 	struct public *public;
 	struct packet p;
 	__u32 type, slot;
-	int reason;
 
 	type = ethertype(skb);
 	if (!type || type == ETH_P_ARP || parse(skb, type, &p))
@@ -178,19 +189,7 @@ int from_internet(struct __sk_buff *skb)
 		return TC_ACT_SHOT;
 	local_end(&in, public->local);
 	in.allowance = me->allowance;
-	reason = arrive(skb, me, &p, public);
-	if (!reason && p.fragment)
-		return place(&p, &in) ? fragment_lands(skb, slot) : TC_ACT_SHOT;
-	if (!reason) {
-		if (p.class != CLASS_MESSAGE)
-			flow = find_flow(&p, &in);
-		reason = forget(judge(me, &p, &in, flow));
-		if (in.begin && accepted(reason) && !record(&p, &in, flow))
-			reason = REASON_ALLOWANCE;
-	}
-	count(slot, INGRESS, reason, p.segments);
-	report(skb, INGRESS, reason, &in);
-	return accepted(reason) ? hand_over(skb, me) : TC_ACT_SHOT;
+	return enter(skb, me, slot, &p, &in, arrive(skb, me, &p, public));
 }
 
 /* From another host: the ingress rules of the interface that has the destination. */
@@ -199,13 +198,11 @@ int from_overlay(struct __sk_buff *skb)
 {
 	struct tunnel_end *o = host_overlay();
 	struct gate in = { .dir = INGRESS };
-	struct flow *flow = NULL;
 	struct address from = {};
 	struct interface *me;
 	struct owner *owner;
 	struct packet p;
 	__u32 type, slot, vni = 0, *network;
-	int reason;
 
 	if (!o || !unwrap(skb, o, &from, &vni))
 		return stray(STRAY_MALFORMED);
@@ -223,19 +220,7 @@ int from_overlay(struct __sk_buff *skb)
 	if (!me || !me->ifindex || me->flags & INTERFACE_ATTACHED)
 		return stray(STRAY_DESTINATION);
 	local_end(&in, owner->local);
-	reason = lands(me, &p, &in, &from);
-	if (!reason && p.fragment)
-		return place(&p, &in) ? fragment_lands(skb, slot) : TC_ACT_SHOT;
-	if (!reason) {
-		if (p.class != CLASS_MESSAGE)
-			flow = find_flow(&p, &in);
-		reason = forget(judge(me, &p, &in, flow));
-		if (in.begin && accepted(reason) && !record(&p, &in, flow))
-			reason = REASON_ALLOWANCE;
-	}
-	count(slot, INGRESS, reason, p.segments);
-	report(skb, INGRESS, reason, &in);
-	return accepted(reason) ? hand_over(skb, me) : TC_ACT_SHOT;
+	return enter(skb, me, slot, &p, &in, lands(me, &p, &in, &from));
 }
 
 /* From an interface at a device that somebody else made. */

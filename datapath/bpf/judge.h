@@ -138,6 +138,17 @@ static __always_inline int judge(const struct interface *me, const struct packet
 	return p->quotes ? judge_error(me, p, gate) : ask(me, p, gate, flow);
 }
 
+/* Judges, and remembers what is to be remembered. */
+static __always_inline int settle(const struct interface *me, const struct packet *p,
+				  struct gate *gate, struct flow *flow)
+{
+	int reason = forget(judge(me, p, gate, flow));
+
+	if (gate->begin && accepted(reason) && !record(p, gate, flow))
+		return REASON_ALLOWANCE;
+	return reason;
+}
+
 /* The short way, for most packets: what a live flow says that needs nobody else's
  * word, 0 if it does. It judges as judge would, but changes nothing yet. */
 static __always_inline __u32 hit(const struct interface *me, const struct flow *flow,

@@ -20,6 +20,15 @@ static __always_inline int place(const struct packet *p, const struct gate *gate
 	return 1;
 }
 
+/* The interface at a place, and the workplace; NULL without either. */
+static __always_inline struct interface *at_work(__u32 slot, struct work **work)
+{
+	struct interface *me = bpf_map_lookup_elem(&interfaces, &slot);
+
+	*work = workplace();
+	return *work ? me : NULL;
+}
+
 /* The ingress gate: what is left when steps 3 and 4 are done. */
 static __always_inline int fragment_arrives(struct __sk_buff *skb, const struct interface *me,
 					    __u32 slot, struct work *work, int reason)
@@ -34,16 +43,16 @@ static __always_inline int fragment_arrives(struct __sk_buff *skb, const struct 
 /* A fragment from the instance that has passed steps 3 and 4. */
 static __noinline int fragment_out(struct __sk_buff *skb, __u32 slot)
 {
-	struct work *work = workplace();
 	struct interface *me, *peer;
 	__u32 there, sender;
+	struct work *work;
 	struct owner *owner;
 	struct gate *gate;
 	struct packet *p;
 	int reason;
 
-	me = bpf_map_lookup_elem(&interfaces, &slot);
-	if (!me || !work)
+	me = at_work(slot, &work);
+	if (!me)
 		return TC_ACT_SHOT;
 	p = &work->p;
 	gate = &work->gate;
@@ -83,14 +92,14 @@ static __noinline int fragment_out(struct __sk_buff *skb, __u32 slot)
 /* A fragment to the instance, from the host's own stack. */
 static __noinline int fragment_in(struct __sk_buff *skb, __u32 slot)
 {
-	struct work *work = workplace();
 	struct interface *me;
+	struct work *work;
 	struct gate *gate;
 	struct packet *p;
 	int reason;
 
-	me = bpf_map_lookup_elem(&interfaces, &slot);
-	if (!me || !work)
+	me = at_work(slot, &work);
+	if (!me)
 		return TC_ACT_SHOT;
 	p = &work->p;
 	gate = &work->gate;
@@ -114,12 +123,12 @@ static __noinline int fragment_in(struct __sk_buff *skb, __u32 slot)
  * source is in no group; by then what its first fragment was told holds for it. */
 static __noinline int fragment_lands(struct __sk_buff *skb, __u32 slot)
 {
-	struct work *work = workplace();
 	struct interface *me;
+	struct work *work;
 	int reason;
 
-	me = bpf_map_lookup_elem(&interfaces, &slot);
-	if (!me || !work)
+	me = at_work(slot, &work);
+	if (!me)
 		return TC_ACT_SHOT;
 	reason = fragment_arrives(skb, me, slot, work, REASON_UNSET);
 	if (reason == REASON_FRAG_HELD)

@@ -37,8 +37,7 @@ static __always_inline struct interface *interface_of(__u32 ifindex, __u32 *slot
 	return bpf_map_lookup_elem(&interfaces, slot);
 }
 
-/* Steps 1 and 2 for frames in both directions: the ethertype of an IP packet
- * or of ARP, 0 for what is neither. */
+/* The ethertype of an IP packet or of ARP, 0 for what is neither. */
 static __always_inline __u32 ethertype(struct __sk_buff *skb)
 {
 	__u32 type = bpf_ntohs(skb->protocol);
@@ -46,6 +45,22 @@ static __always_inline __u32 ethertype(struct __sk_buff *skb)
 	if (skb->vlan_present || (type != ETH_P_IP && type != ETH_P_IPV6 && type != ETH_P_ARP))
 		return 0;
 	return type;
+}
+
+/* Steps 1 and 2: whose device it is, and the ethertype; NULL for a frame that ends
+ * here, counted if the device is somebody's. */
+static __always_inline struct interface *identify(struct __sk_buff *skb, __u32 dir, __u32 *slot,
+						  __u32 *type)
+{
+	struct interface *me = interface_of(skb->ifindex, slot);
+
+	if (!me)
+		return NULL;
+	*type = ethertype(skb);
+	if (*type)
+		return me;
+	end(skb, *slot, dir, REASON_ETHERTYPE);
+	return NULL;
 }
 
 /* The id of the interface's first address, if that is it, or 0. */
@@ -206,9 +221,7 @@ __noinline int walk_in(struct __sk_buff *skb, __u32 slot, struct packet *p, stru
 			flow = find_flow(p, in);
 		if (in->remote && !in->transit && p->class != CLASS_MESSAGE && (!flow || !live(me, flow)))
 			flow = end_in(find_pair(p, in), in);
-		reason = forget(judge(me, p, in, flow));
-		if (in->begin && accepted(reason) && !record(p, in, flow))
-			reason = REASON_ALLOWANCE;
+		reason = settle(me, p, in, flow);
 	}
 	count(slot, INGRESS, reason, p->segments);
 	report(skb, INGRESS, reason, in);
