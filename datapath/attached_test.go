@@ -4,6 +4,7 @@ package datapath_test
 
 import (
 	"bytes"
+	"fmt"
 	"net"
 	"net/netip"
 	"testing"
@@ -148,5 +149,39 @@ func TestAnAttachedInterfaceStaysWhatItIs(t *testing.T) {
 	}
 	if err := l.Datapath.Attach(datapath.Interface{ID: "eni-x", MAC: l.a.MAC, Ifindex: 1, Own: true}); err == nil {
 		t.Error("an instance's interface at a NIC of the host")
+	}
+}
+
+// TestTheDeviceAPacketCameByDecidesNothing holds that the short way of packets between
+// two attached interfaces of a host ends as the long one does, whatever device a packet
+// says that it has come by.
+func TestTheDeviceAPacketCameByDecidesNothing(t *testing.T) {
+	l := newAttached(t)
+	b := bpftest.Interface("eni-b", "10.0.1.20", "10.0.1.21")
+	b.Attached = true
+	b = l.Attach(b)
+	l.SetPolicy(b, world(nil, rules{all("10.0.1.0/24")}))
+	l.SetPolicy(l.a, world(rules{rule(17, 9, 9, "10.0.1.20/31")}, nil))
+	_, to := l.Judges(true)
+	for _, from := range []int{0, 1, b.Ifindex, l.a.Ifindex} {
+		for port, src := range map[int]string{100: "10.0.1.20", 200: "10.0.1.21"} {
+			f := udp(fmt.Sprintf("%s:%d", src, port+from%50), a1+":9")
+			if got := l.Out(b, f.SourceMAC(b.MAC)).Reason[flow.Egress]; got != byRule {
+				t.Fatalf("egress of %s: %s", src, got)
+			}
+			other := udp(fmt.Sprintf("%s:%d", src, port+from%50), a1+":10")
+			for _, step := range []struct {
+				frame bpftest.Frame
+				want  flow.Reason
+			}{{f, byRule}, {f, tracked}, {other, noRule}, {f, tracked}} {
+				got, err := datapath.RunFrom(to, from, l.a.Ifindex, step.frame.Bytes)
+				if err != nil || got.Reason[flow.Ingress] != step.want {
+					t.Errorf("from %s, come by %d: %s, want %s: %v", src, from, got.Reason[flow.Ingress], step.want, err)
+				}
+			}
+		}
+	}
+	if s := l.Status(l.a); s.Used != 8 || s.Flows != 8 {
+		t.Errorf("%d units and %d flows of 8", s.Used, s.Flows)
 	}
 }

@@ -4,6 +4,7 @@ package datapath_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,6 +33,15 @@ func BenchmarkProgram(b *testing.B) {
 		dir    flow.Direction
 		differ bool
 	}{
+		// At devices that somebody else made: each gate by itself.
+		{"attached/in/hit", serverRules, tcp(sc, server, "S"), tcp(sc, server, "A"), flow.Ingress, false},
+		{"attached/in/near/hit", world(rules{all(b1 + "/32")}, nil), udp(b1+":2", a1+":1"), udp(b1+":2", a1+":1"), flow.Ingress, false},
+		{"attached/in/first", world(rules{all(h1 + "/32")}, nil), udp(sc, server), udp(sc, server), flow.Ingress, true},
+		{"attached/out/hit", world(nil, toB), tcp(a1+":1", b1+":2", "S"), tcp(a1+":1", b1+":2", "A"), flow.Egress, false},
+		{"attached/out/hit/UDP", world(nil, toB), udp(a1+":1", b1+":2"), udp(a1+":1", b1+":2"), flow.Egress, false},
+		{"attached/out/hit/far", world(nil, rules{all(h1 + "/32")}), udp(a1+":1", h1+":2"), udp(a1+":1", h1+":2"), flow.Egress, false},
+		{"attached/out/first", world(nil, toB), udp(a1+":1", b1+":2"), udp(a1+":1", b1+":2"), flow.Egress, true},
+
 		{"in/hit", serverRules, tcp(sc, server, "S"), tcp(sc, server, "A"), flow.Ingress, false},
 		{"in/hit/UDP", world(rules{all(h1 + "/32")}, nil), udp(sc, server), udp(sc, server), flow.Ingress, false},
 		{"in/hit/IPv6", world(rules{all(h6 + "/128")}, nil), udp("["+h6+"]:1", "["+a6+"]:1"), udp("["+h6+"]:1", "["+a6+"]:1"), flow.Ingress, false},
@@ -50,8 +60,11 @@ func BenchmarkProgram(b *testing.B) {
 	for _, c := range cases {
 		b.Run(c.name, func(b *testing.B) {
 			rig := bpftest.NewWith(b, func(c *datapath.Config) { c.MaxFlows, c.Testing = 512<<10, false })
-			l := &lab{rig, rig.Attach(bpftest.Interface("eni-a", a1, a6))}
-			to := rig.Attach(bpftest.Interface("eni-b", b1, "2001:db8:1:1::b"))
+			a, to := bpftest.Interface("eni-a", a1, a6), bpftest.Interface("eni-b", b1, "2001:db8:1:1::b")
+			a.Attached = strings.HasPrefix(c.name, "attached")
+			to.Attached = a.Attached
+			l := &lab{rig, rig.Attach(a)}
+			to = rig.Attach(to)
 			l.SetPolicy(l.a, c.rules)
 			l.SetPolicy(to, world(rules{all("10.0.1.0/24"), all("2001:db8:1::/48")}, nil))
 			macs := [12]byte(append(append([]byte(nil), datapath.RouterMAC...), l.a.MAC...))
@@ -59,7 +72,13 @@ func BenchmarkProgram(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			p := l.Program(c.dir)
+			p, ingress := l.Judges(a.Attached)
+			if c.dir == flow.Ingress {
+				p = ingress
+			}
+			if strings.Contains(c.name, "near") {
+				meter.From = to.Ifindex
+			}
 			if _, err := meter.Time(p, l.a.Ifindex, c.first.Bytes, 1, false); err != nil {
 				b.Fatal(err)
 			}

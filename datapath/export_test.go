@@ -142,3 +142,9 @@ func (d *Datapath) IDs() int {
 	defer d.mu.Unlock()
 	return len(d.ids)
 }
+
+// RunFrom runs a frame to an instance through a program, as if it had come in by a
+// device.
+func RunFrom(prog *ebpf.Program, from, ifindex int, frame []byte) (ProgramRun, error) {
+	return runWith(prog, skbuff{IngressIfindex: uint32(from), Ifindex: uint32(ifindex)}, frame)
+}

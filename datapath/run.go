@@ -35,11 +35,13 @@ type ProgramRun struct {
 
 // skbuff is struct __sk_buff of the kernel's linux/bpf.h.
 type skbuff struct {
-	_           [2]uint32
-	Mark        uint32
-	_           [5]uint32
-	Priority    uint32
-	_           uint32
+	_        [2]uint32
+	Mark     uint32
+	_        [5]uint32
+	Priority uint32
+
+	IngressIfindex uint32
+
 	Ifindex     uint32
 	_           uint32
 	CB          [5]uint32

@@ -43,7 +43,7 @@ __noinline int attached_gate(struct __sk_buff *skb, __u32 slot, struct packet *p
 	if (!me)
 		return TC_ACT_SHOT;
 	gate->allowance = me->allowance;
-	if (p->class != CLASS_MESSAGE)
+	if (p->class != CLASS_MESSAGE && !(gate->known & KNOWN_NEW))
 		flow = gate->remote && !gate->transit ? end_in(find_pair(p, gate), gate)
 						      : find_flow(p, gate);
 	return judged(skb, slot, gate->dir, settle(me, p, gate, flow), p->segments, gate);
@@ -75,11 +75,10 @@ static __noinline int attached_fragment(struct __sk_buff *skb, __u32 slot)
 static __always_inline int leaves_attached(struct __sk_buff *skb)
 {
 	struct gate out = { .dir = EGRESS, .groups = 1 };
-	struct flow *flow = NULL;
-	struct owner *owner = NULL;
 	struct interface *me;
+	struct flow *flow;
 	struct packet p;
-	__u32 type, slot, next = 0;
+	__u32 type, slot, next;
 	int reason;
 
 	me = identify(skb, EGRESS, &slot, &type);
@@ -87,22 +86,24 @@ static __always_inline int leaves_attached(struct __sk_buff *skb)
 		return TC_ACT_SHOT;
 	if (type == ETH_P_ARP)
 		return judged(skb, slot, EGRESS, arp(skb, me, slot), 1, NULL);
-	/* A plain packet of a live flow, as in from_instance. */
-	if (plain(skb, type, &p) && between(skb, me, &p, &out, &owner)) {
-		belongs(&out, owner);
-		flow = end_in(pair_of(&p, &out), &out);
-		next = flow ? hit(me, flow, &p, EGRESS) : 0;
-	} else if (out.local) {
+	if (plain(skb, type, &p) && straight(skb, me, &p, &out)) { /* as in from_instance */
 		struct flow_key key;
 
-		flow_key(&key, &p, &out);
-		flow = owner && owner->local ? NULL
-					      : bpf_map_lookup_elem(&flows, &key);
+		if (between(&out)) {
+			flow = end_in(pair_of(&p, &out), &out);
+		} else {
+			flow_key(&key, &p, &out);
+			flow = out.slot ? NULL : bpf_map_lookup_elem(&flows, &key);
+		}
 		next = flow ? hit(me, flow, &p, EGRESS) : 0;
-	}
-	if (next && flow) {
-		proceed(flow, &p, EGRESS, next);
-		return judged(skb, slot, EGRESS, REASON_TRACKED, p.segments, NULL);
+		if (next) {
+			proceed(flow, &p, EGRESS, next);
+			return judged(skb, slot, EGRESS, REASON_TRACKED, p.segments, NULL);
+		}
+		if (ordinary(me, &p, &out)) {
+			out.known = flow ? 0 : KNOWN_NEW;
+			return attached_gate(skb, slot, &p, &out);
+		}
 	}
 	reason = parse(skb, type, &p);
 	if (!reason)
@@ -165,14 +166,15 @@ static __always_inline int speaks(const struct interface *me, const struct packe
 __noinline int attached_in(struct __sk_buff *skb, __u32 slot, struct packet *p, struct gate *in)
 {
 	struct interface *me;
-	int reason;
+	int reason = 0;
 
 	if (!p || !in)
 		return TC_ACT_SHOT;
 	me = bpf_map_lookup_elem(&interfaces, &slot);
 	if (!me)
 		return TC_ACT_SHOT;
-	reason = parse(skb, ethertype(skb), p);
+	if (!(in->known & KNOWN_PARSED))
+		reason = parse(skb, ethertype(skb), p);
 	if (!reason)
 		reason = bad_source(p);
 	if (!reason)
@@ -187,6 +189,26 @@ __noinline int attached_in(struct __sk_buff *skb, __u32 slot, struct packet *p, 
 	if (reason)
 		return judged(skb, slot, INGRESS, reason, 1, NULL);
 	return attached_gate(skb, slot, p, in);
+}
+
+/* The entry of a packet to the interface's first address, if it is where it is looked
+ * for. What came in by a device like this one, from the first address of who is there,
+ * is between the two; which device it came in by decides nothing else. */
+static __always_inline struct flow *likely(struct __sk_buff *skb, const struct interface *me,
+					   const struct packet *p, struct gate *in)
+{
+	__u32 ifindex = skb->ingress_ifindex, there = ifindex & slot_mask;
+	struct interface *from = bpf_map_lookup_elem(&interfaces, &there);
+	struct flow_key key;
+
+	if (from && from->ifindex == ifindex && from->flags & INTERFACE_ATTACHED &&
+	    from->vpc == me->vpc) {
+		in->remote = first_address(from, p, &p->src);
+		if (between(in))
+			return end_in(pair_of(p, in), in);
+	}
+	flow_key(&key, p, in);
+	return bpf_map_lookup_elem(&flows, &key);
 }
 
 static __always_inline int reaches_attached(struct __sk_buff *skb)
@@ -204,12 +226,10 @@ static __always_inline int reaches_attached(struct __sk_buff *skb)
 	if (type == ETH_P_ARP)
 		return judged(skb, slot, INGRESS, REASON_EXEMPT, 1, NULL);
 	if (plain(skb, type, &p)) {
+		in.known = KNOWN_PARSED;
 		in.local = first_address(me, &p, &p.dst);
 		if (in.local) { /* as in to_instance */
-			struct flow_key key;
-
-			flow_key(&key, &p, &in);
-			flow = bpf_map_lookup_elem(&flows, &key);
+			flow = likely(skb, me, &p, &in);
 			next = flow ? hit(me, flow, &p, INGRESS) : 0;
 			if (next) {
 				proceed(flow, &p, INGRESS, next);

@@ -38,7 +38,8 @@ const struct fragment_event *unused_event __attribute__((unused));
 
 /* From the instance. A plain packet of a flow that both ends know is judged here,
  * by both: steps 3 to 5 depend on nothing that is not in the key of a flow, so what
- * has passed them once need not pass them again. All others walk all the way. */
+ * has passed them once need not pass them again. Other ordinary ones go on at the
+ * gates; the rest walks all the way. */
 SEC("tc")
 int from_instance(struct __sk_buff *skb)
 {
@@ -46,7 +47,6 @@ int from_instance(struct __sk_buff *skb)
 	struct flow *mine, *theirs;
 	__u32 type, slot, there, forth, back;
 	struct interface *me, *peer;
-	struct owner *owner;
 	struct pair *pair;
 	struct packet p;
 	int reason;
@@ -61,10 +61,11 @@ int from_instance(struct __sk_buff *skb)
 	}
 	out.groups = !injected(skb, INJECT_NO_EGRESS_REFERENCE);
 	out.forced = injected(skb, INJECT_FORCED);
-	if (plain(skb, type, &p) && between(skb, me, &p, &out, &owner)) {
-		there = owner->slot - 1u;
-		belongs(&out, owner);
-		pair = pair_of(&p, &out);
+	if (plain(skb, type, &p) && straight(skb, me, &p, &out)) {
+		there = out.slot - 1u;
+		pair = between(&out) ? pair_of(&p, &out) : NULL;
+		if (between(&out) && !pair)
+			out.known = KNOWN_NEW;
 		peer = bpf_map_lookup_elem(&interfaces, &there);
 		if (pair && peer && peer->ifindex && peer->vpc == me->vpc &&
 		    !(peer->flags & INTERFACE_ATTACHED)) {
@@ -82,10 +83,8 @@ int from_instance(struct __sk_buff *skb)
 				return hand_over(skb, peer);
 			}
 		}
-		if (!special(me, &p.dst, p.family)) {
-			out.known = pair ? 0 : KNOWN_NEW;
+		if (ordinary(me, &p, &out))
 			return walk_out(skb, slot, &p, &out);
-		}
 	}
 	reason = parse(skb, type, &p);
 	if (!reason)

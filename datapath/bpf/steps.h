@@ -15,7 +15,7 @@ static __always_inline int special(const struct interface *me, const struct addr
 				   __u32 family)
 {
 	return broadcast(me, a, family) || multicast(a, family) || router(me, a, family) ||
-	       service(a, family) || (family == IPV6 && link_local6(a));
+	       serves(me, a, family) || (family == IPV6 && (link_local6(a) || mapped(a)));
 }
 
 /* Steps 3 and 4 for a packet from the instance. Returns the reason to end with

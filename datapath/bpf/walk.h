@@ -73,10 +73,9 @@ static __always_inline __u32 first_address(const struct interface *me, const str
 }
 
 /* Whether a plain packet from the instance is from the interface's MAC and first
- * address to an address that another interface has, by itself: the sign of an id
- * says that it is a prefix's. Sets gate and owner then. */
-static __always_inline int between(struct __sk_buff *skb, const struct interface *me,
-				   const struct packet *p, struct gate *gate, struct owner **owner)
+ * address. Sets the gate then, with who has the destination. */
+static __always_inline int straight(struct __sk_buff *skb, const struct interface *me,
+				    const struct packet *p, struct gate *gate)
 {
 	struct ethhdr *eth = (void *)(long)skb->data;
 
@@ -85,8 +84,23 @@ static __always_inline int between(struct __sk_buff *skb, const struct interface
 	gate->local = first_address(me, p, &p->src);
 	if (!gate->local)
 		return 0;
-	*owner = owner_of(me->vpc, p->family, &p->dst);
-	return *owner && (__s32)(*owner)->local > 0 && (*owner)->local != gate->local;
+	belongs(gate, owner_of(me->vpc, p->family, &p->dst));
+	return 1;
+}
+
+/* Whether another interface of this host has the destination, by itself. */
+static __always_inline int between(const struct gate *gate)
+{
+	return gate->remote && gate->remote != gate->local;
+}
+
+/* Whether steps 3 to 5 have nothing to say of a packet that goes straight: to another
+ * interface, or to nobody of this host, and not to an address with a meaning of its
+ * own. */
+static __noinline int ordinary(const struct interface *me, const struct packet *p,
+			       const struct gate *gate)
+{
+	return (between(gate) || !gate->slot) && !special(me, &p->dst, p->family);
 }
 
 static __always_inline int begins(const struct gate *gate)

@@ -15,6 +15,8 @@ import (
 // runs them by a tail call from a program of its own that makes each packet anew:
 // its MAC addresses, and its ports if they are to differ from run to run.
 type Meter struct {
+	From int // device by which frames have come in; 0: none
+
 	feeder  map[bool]*ebpf.Program // by whether ports differ
 	target  *ebpf.Map
 	counter *ebpf.Map
@@ -87,7 +89,7 @@ const chunk = 500
 // those of the faster runs. With differ, no two runs see the same ports.
 func (m *Meter) Time(p *ebpf.Program, ifindex int, frame []byte, runs int, differ bool) (float64, error) {
 	var took [2][]time.Duration
-	run := &ebpf.RunOptions{Data: frame, Context: &skbuff{Ifindex: uint32(ifindex)}, Repeat: chunk}
+	run := &ebpf.RunOptions{Data: frame, Context: &skbuff{IngressIfindex: uint32(m.From), Ifindex: uint32(ifindex)}, Repeat: chunk}
 	for range max(runs/chunk, 1) {
 		for i, prog := range []*ebpf.Program{m.empty, p} {
 			if err := m.target.Put(uint32(0), prog); err != nil {
@@ -109,9 +111,10 @@ func (m *Meter) Time(p *ebpf.Program, ifindex int, frame []byte, runs int, diffe
 }
 
 // skbuff is the beginning of struct __sk_buff of the kernel's linux/bpf.h, which
-// is 192 bytes long: only the device is set.
+// is 192 bytes long: only devices are set.
 type skbuff struct {
-	_       [10]uint32
-	Ifindex uint32
-	_       [37]uint32
+	_              [9]uint32
+	IngressIfindex uint32
+	Ifindex        uint32
+	_              [37]uint32
 }
