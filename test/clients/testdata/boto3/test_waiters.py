@@ -132,7 +132,12 @@ class Everything(unittest.TestCase):
         self.addCleanup(ec2.delete_network_interface, NetworkInterfaceId=eni)
         one = self.instances[:1]
         association = {"Filters": [{"Name": "group-id", "Values": self.groups[:1]}]}
+        ec2.attach_internet_gateway(InternetGatewayId=self.gateways[0], VpcId=self.vpc)
+        self.addCleanup(ec2.detach_internet_gateway, InternetGatewayId=self.gateways[0], VpcId=self.vpc)
+        nat = [ec2.create_nat_gateway(SubnetId=self.subnets[2], AllocationId=self.addresses[0])["NatGateway"]["NatGatewayId"]]
         cases = {
+            "nat_gateway_available": lambda w: wait(w, NatGatewayIds=nat),
+            "nat_gateway_deleted": lambda w: (ec2.delete_nat_gateway(NatGatewayId=nat[0]), wait(w, NatGatewayIds=nat)),
             "image_available": lambda w: wait(w, ImageIds=["ami-netns"]),
             "image_exists": lambda w: wait(w, ImageIds=["ami-netns"]),
             "instance_exists": lambda w: wait(w, InstanceIds=one),
