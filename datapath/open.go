@@ -195,9 +195,7 @@ func (d *Datapath) load() error {
 			return fmt.Errorf("set %s of the programs: %w", name, err)
 		}
 	}
-	var objs bpfobj.HedgewardObjects
-	options := &ebpf.CollectionOptions{Maps: ebpf.MapOptions{PinPath: c.Dir}}
-	err = spec.LoadAndAssign(&objs, options)
+	objs, err := loadObjects(spec, ebpf.CollectionOptions{Maps: ebpf.MapOptions{PinPath: c.Dir}})
 	if errors.Is(err, ebpf.ErrMapIncompatible) {
 		return fmt.Errorf("what is pinned in %s is of another version of Hedgeward: run `hedgeward down` with that version, then start again: %w", c.Dir, err)
 	}

@@ -32,6 +32,8 @@ type options struct {
 
 	interfaces, groups, largeHosts, tellers int    // of the part large
 	program                                 string // hedgeward
+	restarts, devices                       int    // of the part restart
+	agent                                   string // hedgeward-agent
 }
 
 func main() {
@@ -39,12 +41,15 @@ func main() {
 	flag.IntVar(&o.hosts, "hosts", 1000, "simulated hosts")
 	flag.IntVar(&o.instances, "instances", 10000, "instances on them, each with one interface")
 	flag.IntVar(&o.changes, "changes", 40, "changes of each kind")
-	flag.StringVar(&o.parts, "parts", "stream,large", "what to measure")
+	flag.StringVar(&o.parts, "parts", "stream,restart,large", "what to measure")
 	flag.IntVar(&o.interfaces, "interfaces", 1000000, "interfaces in the large store")
 	flag.IntVar(&o.groups, "groups", 10000, "groups in the large store")
 	flag.IntVar(&o.largeHosts, "large-hosts", 5000, "hosts that the large store's instances are on")
 	flag.IntVar(&o.tellers, "tellers", 50, "of those, the ones for which it is worked out what they are told")
+	flag.IntVar(&o.restarts, "restarts", 5, "how often the agent is killed and started again")
+	flag.IntVar(&o.devices, "devices", 1000, "devices on which it enforces interfaces")
 	flag.StringVar(&o.program, "program", "", "the hedgeward to measure; by default it is built")
+	flag.StringVar(&o.agent, "agent", "", "the hedgeward-agent to measure; by default it is built")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -52,6 +57,11 @@ func main() {
 	var err error
 	if strings.Contains(o.parts, "stream") {
 		err = measureStream(ctx, o, t)
+	}
+	if err == nil && o.parts == inside {
+		err = measureRestart(ctx, o, t)
+	} else if err == nil && strings.Contains(o.parts, "restart") {
+		err = restartInside(ctx)
 	}
 	if err == nil && strings.Contains(o.parts, "large") {
 		err = measureLarge(ctx, o, t)
@@ -69,11 +79,8 @@ func measureStream(ctx context.Context, o options, t *table) (err error) {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if o.program == "" {
-		o.program = filepath.Join(dir, "hedgeward")
-		if said, err := exec.CommandContext(ctx, "go", "build", "-o", o.program, "./cmd/hedgeward").CombinedOutput(); err != nil {
-			return fmt.Errorf("build hedgeward (run this in the repository): %w\n%s", err, said)
-		}
+	if err := build(ctx, &o.program, dir, "hedgeward"); err != nil {
+		return err
 	}
 	s, err := start(ctx, o.program, filepath.Join(dir, "state"))
 	if err != nil {
@@ -92,6 +99,18 @@ func measureStream(ctx context.Context, o options, t *table) (err error) {
 		return err
 	}
 	return measure(ctx, o, s, fleet, t)
+}
+
+// build makes a program, unless there is one.
+func build(ctx context.Context, program *string, dir, name string) error {
+	if *program != "" {
+		return nil
+	}
+	*program = filepath.Join(dir, name)
+	if said, err := exec.CommandContext(ctx, "go", "build", "-o", *program, "./cmd/"+name).CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s (run this in the repository): %w\n%s", name, err, said)
+	}
+	return nil
 }
 
 // table prints lines as they come.
