@@ -34,6 +34,7 @@ func newCluster(t testing.TB, w *wire, quota int64) *cluster {
 	var addresses []net.IP
 	for i := range 3 {
 		m := w.node(fmt.Sprintf("etcd%d", i))
+		m.mountDisk(t, "etcd")
 		c.members = append(c.members, m)
 		addresses = append(addresses, net.ParseIP(m.address))
 	}

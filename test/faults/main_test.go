@@ -24,7 +24,7 @@ func run(m *testing.M) int {
 	defer os.RemoveAll(dir)
 	bin = dir
 	for program, source := range map[string]string{
-		"hedgeward": "../../cmd/hedgeward", "hedgeward-agent": "../../cmd/hedgeward-agent", "etcdmember": "./etcdmember",
+		"hedgeward": "../../cmd/hedgeward", "hedgeward-agent": "../../cmd/hedgeward-agent", "etcdmember": "./etcdmember", "stepclock": "./stepclock",
 	} {
 		build := exec.Command("go", "build", "-o", filepath.Join(bin, program), source)
 		build.Stderr = os.Stderr

@@ -25,9 +25,13 @@ type nemesis struct {
 	client   *clientv3.Client // of etcd, to ask who leads
 	random   *rand.Rand
 	more     []fault // of hosts
+	only     []fault // if any, instead of all others
 }
 
 func (n *nemesis) faults() []fault {
+	if n.only != nil {
+		return n.only
+	}
 	server := n.replicas.nodes[n.random.IntN(len(n.replicas.nodes))]
 	etcd := n.replicas.etcd
 	member := etcd.members[n.random.IntN(len(etcd.members))]
@@ -60,6 +64,12 @@ func (n *nemesis) faults() []fault {
 		{"etcd's leader is cut off", leader.unplug, leader.plug},
 		{"etcd's leader is frozen", func() { leader.signal(syscall.SIGSTOP) }, func() { leader.signal(syscall.SIGCONT) }},
 		{"etcd's leader moves", func() { n.move(leader, other) }, func() {}},
+		{"an etcd member's disk is full", member.fillDisk, func() { member.freeDisk(); restart(etcd.launch, n.t, member) }},
+		{"the disks of etcd's majority are full", func() { member.fillDisk(); other.fillDisk() }, func() {
+			member.freeDisk()
+			other.freeDisk()
+			restart(etcd.launch, n.t, member, other)
+		}},
 		{"etcd loses its quorum", func() { member.stop(syscall.SIGKILL); other.stop(syscall.SIGKILL) }, relaunch(etcd.launch, member, other)},
 	}, n.more...)
 }

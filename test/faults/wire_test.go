@@ -26,9 +26,10 @@ const patience = 60 * time.Second
 
 // wire is a switch that nodes hang on.
 type wire struct {
-	t     testing.TB
-	ns    *testnet.NS
-	nodes int
+	t      testing.TB
+	ns     *testnet.NS
+	nodes  int
+	clocks bool // of the nodes to come, tests can set the wall clocks
 }
 
 func newWire(t testing.TB) *wire {
@@ -48,6 +49,8 @@ type node struct {
 	port    string // of the wire's switch
 	dir     string // the node's disk
 	bin     string // folder of our programs that it has installed
+	disk    string // folder that is a disk of its own; "": none is
+	clock   string // file that says how far its wall clock is off; "": it is the machine's
 
 	mu   sync.Mutex
 	cmd  *exec.Cmd
@@ -69,6 +72,10 @@ func (w *wire) node(name string) *node {
 	testnet.Pair(w.t, testnet.End{NS: w.ns, Name: n.port}, testnet.End{NS: n.ns, Name: "wire", Addresses: []string{n.address + "/24"}})
 	if err := w.ns.Link.LinkSetMaster(w.ns.Device(w.t, n.port), w.ns.Device(w.t, "wire")); err != nil {
 		w.t.Fatalf("plug %s in: %v", name, err)
+	}
+	if w.clocks {
+		n.clock = filepath.Join(n.dir, "clock")
+		n.step(0)
 	}
 	out, err := os.Create(filepath.Join(n.dir, "output"))
 	if err != nil {
@@ -107,6 +114,9 @@ func (n *node) launch(ready, program string, args ...string) error {
 	from, err := n.out.Seek(0, io.SeekEnd)
 	if err != nil {
 		return err
+	}
+	if n.clock != "" {
+		program, args = filepath.Join(bin, "stepclock"), append([]string{n.clock, program}, args...)
 	}
 	cmd := exec.Command(program, args...)
 	cmd.Stdout, cmd.Stderr = n.out, n.out
