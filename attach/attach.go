@@ -84,6 +84,8 @@ type Interface struct {
 type Error struct {
 	Code    string `json:"code"` // docs/spec/ec2-api.md section 5.7, or one of those below
 	Message string `json:"message"`
+	// ENI is claimed all the same: the request failed after that. "" for none.
+	ENI string `json:"eni,omitempty"`
 }
 
 func (e *Error) Error() string { return e.Message }
@@ -101,6 +103,16 @@ const (
 func Is(err error, code string) bool {
 	e := new(Error)
 	return errors.As(err, &e) && e.Code == code
+}
+
+// Left returns the interface that a failed request has claimed all the same, "" for
+// none. Who does not ask again detaches it.
+func Left(err error) string {
+	e := new(Error)
+	if errors.As(err, &e) {
+		return e.ENI
+	}
+	return ""
 }
 
 // Client speaks to the host's socket. The zero Client uses DefaultSocket and
@@ -189,7 +201,7 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	if resp.StatusCode/100 != 2 {
 		refused := new(Error)
 		if json.Unmarshal(answer, refused) != nil || refused.Code == "" {
-			refused = &Error{BadRequest, strings.TrimSpace(string(answer))}
+			refused = &Error{Code: BadRequest, Message: strings.TrimSpace(string(answer))}
 		}
 		return refused
 	}

@@ -96,10 +96,18 @@ func (d *Device) kind() string {
 
 // start has all interfaces of a domain enforced, or none.
 func (h *Hook) start(ctx context.Context, d *Domain) error {
-	if err := h.verify(ctx, d); err != nil {
-		return errors.Join(err, h.stop(context.WithoutCancel(ctx), d))
+	err := h.verify(ctx, d)
+	if err == nil {
+		return nil
 	}
-	return nil
+	ctx = context.WithoutCancel(ctx)
+	failed := []error{err, h.stop(ctx, d)}
+	if eni := attach.Left(err); eni != "" { // the host may not have heard of it yet
+		if err := h.Client.Detach(ctx, eni); !attach.Is(err, attach.NotClaimed) {
+			failed = append(failed, err)
+		}
+	}
+	return errors.Join(failed...)
 }
 
 // verify has all interfaces of a domain enforced. If that fails, those that are stay
@@ -145,7 +153,7 @@ func (h *Hook) attach(ctx context.Context, d *Domain, steps []step) error {
 			i, err = h.Client.AttachNew(ctx, s.request)
 		}
 		if err = answer(err); err == nil && (i.State != attach.Enforced || i.MAC != s.request.MAC || i.For != s.request.For || s.eni != "" && i.ENI != s.eni) {
-			err = fmt.Errorf("%s is not what was asked for; the host and its servers may be older than this hook", i.ENI)
+			err = &attach.Error{Code: attach.NotEnforced, ENI: i.ENI, Message: i.ENI + " is not what was asked for; the host and its servers may be older than this hook"}
 		}
 		if err != nil {
 			return fmt.Errorf("have %s enforced for MAC address %s: %w", s.request.Device, s.request.MAC, err)

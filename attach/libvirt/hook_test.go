@@ -134,6 +134,10 @@ func TestAMachineStartsEnforcedOrNotAtAll(t *testing.T) {
 	d.has(t, "until libvirt has killed it", "eni-1 at vnet0", "eni-made at vnet1")
 	h.does(t, "start begin", both, "is not what was asked for")
 	d.has(t, "refused")
+	d.attached["eni-left"] = attach.Interface{ENI: "eni-left"} // claimed, and the host had not heard of it in time
+	d.refusal = &attach.Error{Code: attach.NotEnforced, Message: "not yet", ENI: "eni-left"}
+	h.does(t, "start begin", both, "not yet")
+	d.has(t, "not in time")
 	h.does(t, "migrate begin", both, "shut it down there and start it here")
 }
 

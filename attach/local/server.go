@@ -273,6 +273,7 @@ func (s *Server) await(ctx context.Context, eni string, d Device, expected bool)
 			}
 			return nil, &attach.Error{
 				Code: attach.NotEnforced,
+				ENI:  eni,
 				Message: fmt.Sprintf("%s at %s is not enforced yet but %s (%s); it stays claimed: ask again, or detach it",
 					eni, d.Name, state, detail),
 			}

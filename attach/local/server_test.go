@@ -280,6 +280,9 @@ func TestAnAnswerWaitsForTheDeviceThatIsThere(t *testing.T) {
 	d.set(now)
 	_, err := hasty.Attach(t.Context(), "eni-1", attach.Request{Device: "tap0"})
 	wants(t, "not in time", err, attach.NotEnforced, "not enforced yet but absent")
+	if eni := attach.Left(err); eni != "eni-1" {
+		t.Errorf("it says that %q is left", eni)
+	}
 	if i, err := c.Attach(t.Context(), "eni-2", attach.Request{Device: "tap5", Expect: true}); err != nil || i.State != attach.Absent {
 		t.Errorf("expected: %+v, %v", i, err)
 	}

@@ -22,6 +22,7 @@ import (
 // wrong, the interface is down then, and nothing is left in force or claimed.
 func add(ctx context.Context, args *skel.CmdArgs) (err error) {
 	var on *ends
+	undo := func() error { return nil }
 	defer func() {
 		if err == nil {
 			return
@@ -32,6 +33,7 @@ func add(ctx context.Context, args *skel.CmdArgs) (err error) {
 		if on != nil && on.peer {
 			err = joined(err, shut(on.index))
 		}
+		err = joined(err, undo())
 	}()
 	c, refused := readAll(args.StdinData)
 	if refused != nil {
@@ -59,16 +61,18 @@ func add(ctx context.Context, args *skel.CmdArgs) (err error) {
 		Device: on.device, MAC: on.mac, For: words(c.Name, args.ContainerID, args.IfName), Subnet: c.Subnet, Groups: c.groups(given),
 		Addresses: addresses, Description: description(c, args.ContainerID, args.IfName, given),
 	}
-	if err := claim(ctx, c.client(), want, on); err != nil {
+	if err := makeWay(ctx, c.client(), want, on); err != nil {
+		return err
+	}
+	eni, err := claim(ctx, c.client(), want, on)
+	undo = func() error { return giveBack(c.client(), want.For, eni) }
+	if err != nil {
 		return err
 	}
 	if !slices.ContainsFunc(result.Interfaces, func(i *current.Interface) bool { return i.Sandbox == "" && i.Name == on.device }) {
 		result.Interfaces = append(result.Interfaces, &current.Interface{Name: on.device})
 	}
-	if err := types.PrintResult(result, c.CNIVersion); err != nil {
-		return joined(err, giveBack(c.client(), want.For))
-	}
-	return nil
+	return types.PrintResult(result, c.CNIVersion)
 }
 
 // addressesOf returns the addresses that the plugins before gave the interface.
@@ -95,8 +99,10 @@ func addressesOf(result *current.Result, args *skel.CmdArgs) ([]string, *types.E
 	return out, nil
 }
 
-// claim has the interface made and enforced, or leaves nothing of it.
-func claim(ctx context.Context, client *attach.Client, want attach.Request, on *ends) error {
+// makeWay gives back what stands in the way of a container's interface: what it was
+// before it was made anew, and another container's whose device had this name. Nobody
+// comes back for either.
+func makeWay(ctx context.Context, client *attach.Client, want attach.Request, on *ends) error {
 	all, err := client.List(ctx)
 	if err != nil {
 		return answer("ask what is attached", err)
@@ -104,26 +110,34 @@ func claim(ctx context.Context, client *attach.Client, want attach.Request, on *
 	for _, had := range all {
 		its, same := had.For == want.For, had.Device == want.Device
 		if its && same && had.State != attach.Released && sameAddresses(had.Addresses, want.Addresses) {
+			continue // an earlier ADD got so far
+		}
+		if !its && !(same && on.peer && strings.HasPrefix(had.For, "cni/")) {
 			continue
 		}
-		// What this attachment was before the container's interface was made anew, or
-		// another of ours whose device had this name: nobody comes back for either.
-		if its || same && on.peer && strings.HasPrefix(had.For, "cni/") {
-			if err := client.Detach(ctx, had.ENI); err != nil && !attach.Is(err, attach.NotClaimed) {
-				return answer("give back "+had.ENI+", which "+had.Device+" was before", err)
+		if had.Index != on.index {
+			if err := shut(had.Index); err != nil {
+				return err
 			}
 		}
+		if err := client.Detach(ctx, had.ENI); err != nil && !attach.Is(err, attach.NotClaimed) {
+			return answer("give back "+had.ENI+", which "+had.Device+" was before", err)
+		}
 	}
+	return nil
+}
+
+// claim has the interface made and enforced, and returns what is claimed, also when
+// that is not in force in time or not what it should be.
+func claim(ctx context.Context, client *attach.Client, want attach.Request, on *ends) (eni string, err error) {
 	i, err := client.AttachNew(ctx, want)
-	switch {
-	case err != nil:
-		err = answer("have "+on.device+" enforced", err)
-	case i.State != attach.Enforced || i.Device != want.Device || i.Index != on.index || i.MAC != want.MAC || i.For != want.For || !sameAddresses(i.Addresses, want.Addresses):
-		err = types.NewError(types.ErrInternal, fmt.Sprintf("%s at %s is not what was asked for; the host and its servers may be older than this plugin", i.ENI, i.Device), "")
-	default:
-		return nil
+	if err != nil {
+		return attach.Left(err), answer("have "+on.device+" enforced", err)
 	}
-	return joined(err, giveBack(client, want.For))
+	if i.State != attach.Enforced || i.Device != want.Device || i.Index != on.index || i.MAC != want.MAC || i.For != want.For || !sameAddresses(i.Addresses, want.Addresses) {
+		return i.ENI, types.NewError(types.ErrInternal, fmt.Sprintf("%s at %s is not what was asked for; the host and its servers may be older than this plugin", i.ENI, i.Device), "")
+	}
+	return i.ENI, nil
 }
 
 // sameAddresses reports whether an interface has the addresses that it shall have. In
@@ -138,12 +152,18 @@ func sameAddresses(a, b []string) bool {
 // patience is how long a failed ADD may take to clear away what it began.
 const patience = 10 * time.Second
 
-// giveBack gives back what is claimed in the given words, also when nobody waits for the
-// plugin any more.
-func giveBack(client *attach.Client, words string) error {
+// giveBack gives back what is claimed in the given words, and an interface that the host
+// may not have heard of yet, also when nobody waits for the plugin any more.
+func giveBack(client *attach.Client, words, eni string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := release(ctx, client, func(i attach.Interface) bool { return i.For == words }); err != nil {
+	err := release(ctx, client, func(i attach.Interface) bool { return i.For == words })
+	if eni != "" && err == nil {
+		if err = client.Detach(ctx, eni); attach.Is(err, attach.NotClaimed) {
+			err = nil
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("it may still be claimed; DEL gives it back: %w", err)
 	}
 	return nil

@@ -140,10 +140,11 @@ func arguments(text string) (map[string]string, *types.Error) {
 
 // description says to people whose interface it is.
 func description(c *config, container, ifname string, args map[string]string) string {
+	of := "container " + container
 	if pod := args["K8S_POD_NAME"]; pod != "" {
-		return fmt.Sprintf("%s of pod %s/%s, network %s", ifname, args["K8S_POD_NAMESPACE"], pod, c.Name)
+		of = "pod " + args["K8S_POD_NAMESPACE"] + "/" + pod
 	}
-	return fmt.Sprintf("%s of container %.64s, network %s", ifname, container, c.Name)
+	return fmt.Sprintf("%s of %.128s, network %.64s", ifname, of, c.Name)
 }
 
 // These say in a claim what it is for: all attachments to a network begin alike. Both

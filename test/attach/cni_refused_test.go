@@ -109,7 +109,8 @@ func TestARetriedADDIsTheSameInterface(t *testing.T) {
 	r := w.runtime("again", "ptp", object{})
 	p := r.run("one")
 	first := p.eni().ENI
-	alone := r.network("1.0.0", "again", object{"prevResult": p.result}) // ours, with what the one before it answered
+	// Ours alone, with what the one before it answered.
+	alone := r.network(p.result.CNIVersion, "again", object{"prevResult": p.result})
 	if _, err := r.cni.AddNetworkList(t.Context(), alone, p.conf); err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +130,7 @@ func TestARetriedADDIsTheSameInterface(t *testing.T) {
 	// The container was made anew in the same name, with another address.
 	other := *p.result
 	other.IPs = other.IPs[:1]
-	if _, err := r.cni.AddNetworkList(t.Context(), r.network("1.0.0", "again", object{"prevResult": other}), p.conf); err != nil {
+	if _, err := r.cni.AddNetworkList(t.Context(), r.network(p.result.CNIVersion, "again", object{"prevResult": other}), p.conf); err != nil {
 		t.Fatal(err)
 	}
 	if now := p.eni(); now == nil || now.ENI == first || len(now.Addresses) != 1 || len(w.interfaces()) != 1 {

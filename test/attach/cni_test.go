@@ -194,6 +194,25 @@ func TestGarbageIsCollected(t *testing.T) {
 	}
 }
 
+// TestOldNetworksWorkToo uses the oldest version that the plugin speaks.
+func TestOldNetworksWorkToo(t *testing.T) {
+	w := here.world(t, "10.88.10.0/24")
+	r := w.runtime("old", "bridge", object{})
+	r.list.CNIVersion = "0.4.0"
+	p := r.run("one")
+	if i := p.eni(); i == nil || !slices.Equal(i.Addresses, []string{p.ipv4.String(), p.ipv6.String()}) || p.device() != i.Device {
+		t.Errorf("attached as %+v, result %+v", i, p.result)
+	}
+	for _, err := range []error{p.check(), p.del()} {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if len(w.interfaces()) > 0 {
+		t.Error("it is left")
+	}
+}
+
 // TestCheckSeesWhatIsNotAsADDLeftIt changes what ADD left, by hand.
 func TestCheckSeesWhatIsNotAsADDLeftIt(t *testing.T) {
 	w := here.world(t, "10.88.4.0/24")
