@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/hedgeward/hedgeward/model"
@@ -18,20 +19,28 @@ const (
 	maxBatch = 256  // operations in one commit
 	retries  = 100  // conflicts with other servers before a batch gives up
 
+	// A write is answered within the sum of these: 30 s. One that comes while the store
+	// is away already is refused by the first.
 	freshWithin  = 5 * time.Second  // what a call waits for a store that does not answer
-	commitWithin = 10 * time.Second // a batch
-	queueWithin  = 15 * time.Second // an operation, for its turn
+	queueWithin  = 15 * time.Second // an operation, until the committer takes it
+	commitWithin = 10 * time.Second // a batch, in however many parts
+
 	tryWithin    = 3 * time.Second  // one attempt to commit, before another member is asked
 	doubtPause   = 50 * time.Millisecond
 )
 
 // request is one operation that waits for the committer.
 type request struct {
-	ctx  context.Context
-	edit func(*model.Tx) error
-	err  error         // valid once done is closed
-	done chan struct{} // closed when the outcome is durable and visible
+	ctx   context.Context
+	edit  func(*model.Tx) error
+	owned atomic.Bool   // by the committer, or by who waits no longer: by whoever set it
+	err   error         // valid once done is closed
+	done  chan struct{} // closed when the outcome is durable and visible
 }
+
+// own reports whether the caller is the first that asks. The committer runs what it
+// owns; who waits may leave if the committer does not own it yet.
+func (r *request) own() bool { return r.owned.CompareAndSwap(false, true) }
 
 func (r *request) finish(err error) { r.err = err; close(r.done) }
 
@@ -85,8 +94,17 @@ func (s *Service) write(ctx context.Context, scope secgroup.Scope, edit func(*mo
 		return errStopping
 	}
 	select {
-	case <-r.done: // the committer answers even when ctx ends: the outcome must be known
+	case <-r.done:
 		return r.err
+	case <-ctx.Done():
+		if r.own() {
+			return context.Cause(ctx) // it was not begun and never will be
+		}
+		select { // its outcome must be known
+		case <-r.done:
+			return r.err
+		case <-s.stopped:
+		}
 	case <-s.stopped:
 	}
 	select {
@@ -105,18 +123,29 @@ func (s *Service) Run(ctx context.Context) error {
 	for {
 		select {
 		case r := <-s.queue:
-			batch := []*request{r}
-			for more := true; more && len(batch) < maxBatch; {
-				select {
-				case r := <-s.queue:
-					batch = append(batch, r)
-				default:
-					more = false
-				}
-			}
-			s.commit(ctx, batch)
+			within, cancel := context.WithTimeout(ctx, commitWithin)
+			s.commit(within, s.gather(r))
+			cancel()
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		}
+	}
+}
+
+// gather returns a request and those that wait behind it, but for those that nobody
+// waits for any more.
+func (s *Service) gather(r *request) (batch []*request) {
+	for {
+		if r.own() {
+			batch = append(batch, r)
+		}
+		if len(batch) == maxBatch {
+			return batch
+		}
+		select {
+		case r = <-s.queue:
+		default:
+			return batch
 		}
 	}
 }
@@ -132,9 +161,7 @@ type attempt struct {
 // commit runs a batch on one transaction and answers every request in it. A batch
 // that is more than etcd takes at once goes in halves.
 func (s *Service) commit(ctx context.Context, batch []*request) {
-	within, cancel := context.WithTimeout(ctx, commitWithin)
-	outcome, err := s.settle(within, batch)
-	cancel()
+	outcome, err := s.settle(ctx, batch)
 	if errors.Is(err, store.ErrTooLarge) && len(batch) > 1 {
 		s.commit(ctx, batch[:len(batch)/2])
 		s.commit(ctx, batch[len(batch)/2:])

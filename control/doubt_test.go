@@ -5,6 +5,8 @@ package control
 import (
 	"context"
 	"errors"
+	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/hedgeward/hedgeward/secgroup"
@@ -78,5 +80,60 @@ func TestLostAnswersAreFoundOut(t *testing.T) {
 				t.Errorf("answered %s, there are %v", g.ID, found)
 			}
 		})
+	}
+}
+
+// TestAChangeThatHasNotBegunIsLeftInTime: behind one that the store does not answer. Who
+// leaves it gets no change, then or later; who waits for one that has begun learns what
+// became of it, however long he has waited.
+func TestAChangeThatHasNotBegunIsLeftInTime(t *testing.T) {
+	s := newService(t)
+	real := s.commitTo
+	began, answer := make(chan struct{}, 10), make(chan struct{})
+	s.commitTo = func(ctx context.Context, g []store.Guard, w []store.Write) (int64, error) {
+		began <- struct{}{}
+		<-answer
+		return real(ctx, g, w)
+	}
+	create := func(ctx context.Context, name string) chan error {
+		done := make(chan error, 1)
+		go func() {
+			_, err := s.CreateSecurityGroup(ctx, alice, NewGroup{Name: name, Description: "x"})
+			done <- err
+		}()
+		return done
+	}
+	enough := errors.New("it has waited long enough")
+	ctx, leave := context.WithCancelCause(t.Context())
+	first := create(ctx, "first")
+	<-began
+	second := create(ctx, "second")
+	for len(s.queue) == 0 {
+		runtime.Gosched()
+	}
+	leave(enough)
+	if err := <-second; !errors.Is(err, enough) {
+		t.Errorf("the change that has not begun is answered %v", err)
+	}
+	select {
+	case err := <-first:
+		t.Errorf("the change that has begun is answered %v before it is known", err)
+	default:
+	}
+	close(answer)
+	if err := <-first; err != nil {
+		t.Errorf("the change that was made is answered %v", err)
+	}
+	if err := <-create(t.Context(), "third"); err != nil {
+		t.Error(err)
+	}
+	var names []string
+	for g := range s.Read().Groups.All() {
+		if g.Name != "default" {
+			names = append(names, g.Name)
+		}
+	}
+	if slices.Sort(names); !slices.Equal(names, []string{"first", "third"}) {
+		t.Errorf("there are the groups %v", names)
 	}
 }

@@ -49,6 +49,9 @@ func TestReplicasShareSecrets(t *testing.T) {
 	if _, err := elsewhere.DescribeVpcs(t.Context(), &ec2.DescribeVpcsInput{}); err != nil {
 		t.Errorf("a key that another replica made: %v", err)
 	}
+	if err := c.in.control.Fresh(t.Context()); err != nil { // as every call begins
+		t.Fatal(err)
+	}
 	if err := c.in.control.SetAccessKeyDisabled(t.Context(), key.ID, true); err != nil {
 		t.Fatal(err)
 	}
