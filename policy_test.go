@@ -62,6 +62,7 @@ var rooms = map[string]room{
 	"agent":           {rank: 50, own: []string{"datapath", "feed", "flow", "instance", "internal/clock", "policy", "secgroup"}, why: "brings one host into line with its feed; links neither store nor model"},
 
 	"services":       {rank: 45, own: []string{"datapath", "feed", "instance", "secgroup"}, uses: []string{"golang.org/x/net", "golang.org/x/sync"}, why: "answers instances at the exempt addresses, by what the host was told; links neither store nor model"},
+	"streaming":      {rank: 55, own: []string{"domain", "feed", "instance", "internal/localhttp", "secgroup", "services"}, uses: []string{"github.com/spf13/cobra", "golang.org/x/sync"}, why: "programs in and beside streaming instances, which both programs run; what they ask is answered by control, near or far"},
 	"attach":         {rank: 5, own: []string{"internal/localhttp"}, why: "what tools of a host say to it, and the client that says it: the plugins import no more"},
 	"attach/local":   {rank: 55, own: []string{"agent", "attach", "instance", "secgroup"}, why: "answers package attach on the host that enforces"},
 	"attach/libvirt": {rank: 55, own: []string{"attach"}, why: "the hook that libvirt runs: reads a domain and asks the host's socket; agents link it, and it links nothing of theirs"},
@@ -127,7 +128,7 @@ var bans = []struct {
 	except        []string
 }{
 	{"encoding/xml", "XML exists only at the API's edge, and in what libvirt says", []string{"attach/libvirt", "awsapi/"}},
-	{"net/http", "HTTP exists only at the API's edge and in its clients, and where instances ask for metadata", []string{"attach", "attach/local", "awsapi", "awsapi/", "cmd/hedgeward", "cmd/hedgeward-agent", "internal/localhttp", "join", "metrics", "services", "stream", "test/bench"}},
+	{"net/http", "HTTP exists only at the API's edge and in its clients, and where instances ask for metadata", []string{"attach", "attach/local", "awsapi", "awsapi/", "cmd/hedgeward", "cmd/hedgeward-agent", "internal/localhttp", "join", "metrics", "services", "stream", "streaming", "test/bench"}},
 	{"log", "logs go through a *slog.Logger that is passed in; a generator may say why it stopped", []string{"internal/gen/"}},
 	{"math/rand", "math/rand/v2 has no global seed to forget; identifiers use crypto/rand", nil},
 	{"unsafe", "layouts are encoded, not overlaid; only the kernel's side needs addresses", []string{"datapath", "datapath/", "instance", "stream/streampb"}},

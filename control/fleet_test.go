@@ -178,12 +178,12 @@ func TestAHostThatMakesNothingStopsTheFleet(t *testing.T) {
 }
 
 // opened opens a session as the gateway does.
-func (f *fleets) opened(user string) (*Stream, error) {
+func (f *fleets) opened(user string) (*secgroup.Stream, error) {
 	f.t.Helper()
 	u, err := f.CreateStreamingURL(f.t.Context(), f.Scope, "K", "F", user, time.Minute)
 	f.must(err)
 	_, parameters, _ := strings.Cut(u.URL, "parameters=")
-	return f.OpenStream(f.t.Context(), parameters, Door{})
+	return f.OpenStream(f.t.Context(), parameters, secgroup.Door{})
 }
 
 func (f *fleets) stack() {
@@ -225,12 +225,12 @@ func TestAnInstanceIsReplacedAfterItsSession(t *testing.T) {
 	if next.Instance == first.Instance {
 		t.Error("another user gets a used instance")
 	}
-	over, err := f.ReportStreams(t.Context(), []string{first.Session, next.Session}, Door{})
+	over, err := f.ReportStreams(t.Context(), []secgroup.Watched{{Session: first.Session}, {Session: next.Session}}, secgroup.Door{})
 	if err != nil || !slices.Equal(over, []string{first.Session}) {
 		t.Errorf("over are %v, %v", over, err)
 	}
 	// Nobody is on the session any more: it ends after the disconnect timeout.
-	_, err = f.ReportStreams(t.Context(), nil, Door{})
+	_, err = f.ReportStreams(t.Context(), nil, secgroup.Door{})
 	f.must(err)
 	f.clock.Advance(defaultDisconnect)
 	f.settle()
@@ -241,6 +241,45 @@ func TestAnInstanceIsReplacedAfterItsSession(t *testing.T) {
 	f.settle()
 	if n := f.Read().StreamingSessions.Len(); n != 0 {
 		t.Errorf("%d records of sessions stay for ever", n)
+	}
+}
+
+// TestAnIdleUserIsDisconnected: who does nothing for as long as the fleet says has to
+// leave, and the disconnect timeout begins (docs/spec/appstream.md section 7).
+func TestAnIdleUserIsDisconnected(t *testing.T) {
+	f := newFleets(t, "10.0.0.0/24", FleetChange{Instances: new(int32(1)), Idle: new(int32(120))})
+	f.stack()
+	f.must(f.StartFleet(t.Context(), f.Caller, "F"))
+	f.settle()
+	f.host(nil)
+	f.settle()
+	stream, err := f.opened("bob")
+	f.must(err)
+	idle := func(since time.Duration, leaves bool) {
+		t.Helper()
+		leave, err := f.ReportStreams(t.Context(), []secgroup.Watched{{Session: stream.Session, Idle: since}}, secgroup.Door{})
+		f.must(err)
+		if v := f.Read().StreamingSessions.Get(stream.Session); slices.Contains(leave, stream.Session) != leaves || v.Connected == leaves || v.State != secgroup.SessionActive {
+			t.Errorf("idle for %v: %v have to leave, session %+v", since, leave, v)
+		}
+	}
+	idle(119*time.Second, false)
+	idle(120*time.Second, true)
+	f.clock.Advance(defaultDisconnect - time.Second)
+	if again, err := f.opened("bob"); err != nil || again.Session != stream.Session {
+		t.Errorf("within the disconnect timeout: %+v, %v", again, err)
+	}
+	idle(0, false)
+	_, err = f.UpdateFleet(t.Context(), f.Caller, "F", FleetChange{Idle: new(int32(0))}) // also while it runs
+	f.must(err)
+	idle(time.Hour, false)
+	_, err = f.UpdateFleet(t.Context(), f.Caller, "F", FleetChange{Idle: new(int32(60))})
+	f.must(err)
+	idle(time.Hour, true)
+	f.clock.Advance(defaultDisconnect)
+	f.settle()
+	if v := f.Read().StreamingSessions.Get(stream.Session); v.State != secgroup.SessionExpired {
+		t.Errorf("after the disconnect timeout the session is %s", v.State)
 	}
 }
 

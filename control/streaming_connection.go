@@ -4,27 +4,29 @@ package control
 
 import (
 	"context"
-	"net/netip"
-	"slices"
+	"time"
 
 	"github.com/hedgeward/hedgeward/model"
 	"github.com/hedgeward/hedgeward/secgroup"
 )
 
-// Door is by which gateway a user comes: that of an interface of a VPC endpoint or,
-// the zero Door, that of the internet.
-type Door struct {
-	Endpoint string     // id
-	Address  netip.Addr // of the interface
-}
-
 // ReportStreams takes which sessions the gateway behind a door has users on, all of
-// them, and returns those among them that are over.
-func (s *Service) ReportStreams(ctx context.Context, connected []string, by Door) (over []string, err error) {
+// them, and returns those that are to leave: their session is over, or they have done
+// nothing for as long as their fleet allows (docs/spec/appstream.md section 7).
+func (s *Service) ReportStreams(ctx context.Context, watched []secgroup.Watched, by secgroup.Door) (leave []string, err error) {
 	snap := s.Read()
+	there := map[string]bool{}
+	for _, w := range watched {
+		v := snap.StreamingSessions.Get(w.Session)
+		if v == nil || v.State == secgroup.SessionExpired || idle(snap, v, w.Idle) {
+			leave = append(leave, w.Session)
+			continue
+		}
+		there[w.Session] = true
+	}
 	wrong := map[secgroup.Scope][]string{}
 	for v := range snap.StreamingSessions.All() {
-		if v.State == secgroup.SessionActive && v.Endpoint == by.Endpoint && v.Door == by.Address && v.Connected != slices.Contains(connected, v.ID) {
+		if v.State == secgroup.SessionActive && v.Endpoint == by.Endpoint && v.Door == by.Address && v.Connected != there[v.ID] {
 			wrong[v.Scope] = append(wrong[v.Scope], v.ID)
 		}
 	}
@@ -33,7 +35,7 @@ func (s *Service) ReportStreams(ctx context.Context, connected []string, by Door
 			for _, id := range ids {
 				if was := tx.StreamingSessions.Get(id); was != nil && was.State == secgroup.SessionActive {
 					v := *was
-					v.Connected, v.Away = slices.Contains(connected, id), s.now().UTC()
+					v.Connected, v.Away = there[id], s.now().UTC()
 					tx.StreamingSessions.Put(&v)
 				}
 			}
@@ -43,12 +45,13 @@ func (s *Service) ReportStreams(ctx context.Context, connected []string, by Door
 			return nil, err
 		}
 	}
-	for _, id := range connected {
-		if v := s.Read().StreamingSessions.Get(id); v == nil || v.State == secgroup.SessionExpired {
-			over = append(over, id)
-		}
-	}
-	return over, nil
+	return leave, nil
+}
+
+// idle reports whether a user who has done nothing for so long is disconnected.
+func idle(snap *model.Snapshot, v *secgroup.StreamingSession, since time.Duration) bool {
+	f := snap.Fleets.Get(model.StreamingName(v.Scope, v.Fleet))
+	return f != nil && f.Idle > 0 && since >= f.Idle
 }
 
 // StreamingSessions returns the sessions of a fleet that users have by way of a

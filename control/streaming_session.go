@@ -124,36 +124,18 @@ func endpointDoor(snap *model.Snapshot, scope secgroup.Scope, endpoints []string
 		}
 		for _, i := range snap.EndpointInterfaces(e) {
 			if len(i.Addresses) > 0 {
-				return netip.AddrPortFrom(i.Addresses[0], EndpointPort).String(), nil
+				return netip.AddrPortFrom(i.Addresses[0], secgroup.EndpointPort).String(), nil
 			}
 		}
 	}
 	return "", secgroup.Errorf(streamNotAvailable, "None of the interface endpoints %s is an available one for streaming.", strings.Join(endpoints, ", "))
 }
 
-// EndpointPort is where an interface endpoint is asked; streams that it lets
-// through use one of EndpointPorts, from the first on (docs/spec/appstream.md
-// section 1.7).
-const (
-	EndpointPort      = 443
-	FirstEndpointPort = 1400
-	EndpointPorts     = 100
-)
-
-// Stream is what the gateway connects a user to.
-type Stream struct {
-	Session  string     `json:"session"`  // id
-	Instance string     `json:"instance"` // id
-	Address  netip.Addr `json:"address"`  // in the management network
-	Protocol string     `json:"protocol"` // "tcp" or "udp"
-	Ready    bool       `json:"ready"`    // the instance runs; otherwise ask again
-}
-
 // OpenStream opens what a streaming URL stands for: the user's session, a new one
 // if there is none, on an instance of the fleet.
 //
 // Errors: the URL is wrong or has expired, or the fleet has no instance to give.
-func (s *Service) OpenStream(ctx context.Context, parameters string, by Door) (*Stream, error) {
+func (s *Service) OpenStream(ctx context.Context, parameters string, by secgroup.Door) (*secgroup.Stream, error) {
 	var p pass
 	sealed, err := base64.RawURLEncoding.DecodeString(parameters)
 	if err == nil {
@@ -170,7 +152,7 @@ func (s *Service) OpenStream(ctx context.Context, parameters string, by Door) (*
 	if p.Kind != secgroup.FleetKind {
 		return s.openBuilder(&p, by)
 	}
-	var stream *Stream
+	var stream *secgroup.Stream
 	err = s.write(ctx, p.Scope, func(tx *model.Tx) (err error) {
 		stream, err = s.openSession(tx, &p, by)
 		return err
@@ -178,7 +160,7 @@ func (s *Service) OpenStream(ctx context.Context, parameters string, by Door) (*
 	return stream, err
 }
 
-func (s *Service) openBuilder(p *pass, by Door) (*Stream, error) {
+func (s *Service) openBuilder(p *pass, by secgroup.Door) (*secgroup.Stream, error) {
 	snap := s.Read()
 	b, err := builderNamed(snap, p.Scope, p.Kind, p.Name)
 	if err != nil {
@@ -189,7 +171,7 @@ func (s *Service) openBuilder(p *pass, by Door) (*Stream, error) {
 	}
 	for _, in := range streamingOf(snap, p.Scope, p.Kind, p.Name) {
 		if b.State == secgroup.BuilderRunning && in.State == secgroup.Running {
-			return &Stream{Instance: in.ID, Address: ManagementAddress(snap, in.ID), Protocol: "tcp", Ready: true}, nil
+			return &secgroup.Stream{Instance: in.ID, Address: ManagementAddress(snap, in.ID), Protocol: "tcp", Ready: true}, nil
 		}
 	}
 	return nil, mustBe(b, secgroup.BuilderRunning)
@@ -209,7 +191,7 @@ func wrongWay(what string, endpoints []string) error {
 	return secgroup.Errorf(streamNotPermitted, "The %s streams through its interface endpoints alone: %s.", what, strings.Join(endpoints, ", "))
 }
 
-func (s *Service) openSession(tx *model.Tx, p *pass, by Door) (*Stream, error) {
+func (s *Service) openSession(tx *model.Tx, p *pass, by secgroup.Door) (*secgroup.Stream, error) {
 	f, err := fleetNamed(tx.Snapshot, p.Scope, p.Name)
 	if err != nil {
 		return nil, err
@@ -251,7 +233,7 @@ func (s *Service) openSession(tx *model.Tx, p *pass, by Door) (*Stream, error) {
 	if k.Protocol == "UDP" {
 		protocol = "udp"
 	}
-	return &Stream{
+	return &secgroup.Stream{
 		Session: session.ID, Instance: session.Instance, Address: ManagementAddress(tx.Snapshot, session.Instance),
 		Protocol: protocol, Ready: session.State == secgroup.SessionActive,
 	}, nil
@@ -263,7 +245,7 @@ func noCapacity(f *secgroup.Fleet) error {
 
 // newSession puts a session on the instance that has room and the fewest
 // sessions.
-func (s *Service) newSession(tx *model.Tx, f *secgroup.Fleet, p *pass, by Door) (*secgroup.StreamingSession, error) {
+func (s *Service) newSession(tx *model.Tx, f *secgroup.Fleet, p *pass, by secgroup.Door) (*secgroup.StreamingSession, error) {
 	var on *secgroup.Instance
 	fewest := max(f.Sessions, 1)
 	for _, in := range streamingOf(tx.Snapshot, f.Scope, secgroup.FleetKind, f.Name) {

@@ -90,7 +90,7 @@ type Fleet struct {
 
 	MaxDuration time.Duration `json:"maxDuration"` // of a session
 	Disconnect  time.Duration `json:"disconnect"`  // a session whose user is away goes on so long
-	Idle        time.Duration `json:"idle"`        // kept to be shown: nothing measures
+	Idle        time.Duration `json:"idle"`        // a user who does nothing for so long is disconnected; 0: never
 
 	State     FleetState       `json:"state"`
 	Errors    []StreamingError `json:"errors,omitempty"`

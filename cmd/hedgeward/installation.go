@@ -75,7 +75,7 @@ func assemble(ctx context.Context, st *state, o serving, s *store.Store, remote 
 	}
 	cfg := control.Config{
 		Host: host, Log: log, Seal: seal,
-		Images: images(), Gateway: st.gatewayAddress, RequirePeers: o.requirePeers, PublicPool: o.public,
+		Images: images(), Gateway: st.home().GatewayAddress, RequirePeers: o.requirePeers, PublicPool: o.public,
 	}
 	if remote != nil {
 		cfg.Presence = &remote.present

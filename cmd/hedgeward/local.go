@@ -17,6 +17,7 @@ import (
 	"github.com/hedgeward/hedgeward/metrics/numbers"
 	"github.com/hedgeward/hedgeward/secgroup"
 	"github.com/hedgeward/hedgeward/services"
+	"github.com/hedgeward/hedgeward/streaming"
 )
 
 // host is the name of the machine whose instances up itself runs.
@@ -38,7 +39,7 @@ var errNoHost = errors.New("this server runs no instances itself; ask on the hos
 // openLocalHost opens the enforcement of this machine and starts nothing. On an
 // error what was opened is closed again and what is in force stays.
 func openLocalHost(in *installation, o upOptions) (*localHost, error) {
-	program, err := streamingPrograms(in.st)
+	program, err := streaming.Programs(in.st.home(), "")
 	if err != nil {
 		return nil, err
 	}

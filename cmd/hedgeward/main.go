@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/hedgeward/hedgeward/streaming"
 )
 
 // version is set by the linker for releases.
@@ -62,7 +64,7 @@ func root() *cobra.Command {
 	var st state
 	cmd.PersistentFlags().StringVar(&st.dir, "state", defaultState, "folder that holds everything to be kept")
 	cmd.CompletionOptions.HiddenDefaultCmd = true
-	cmd.AddCommand(upCommand(&st), serverCommand(&st), sealKeyCommand(), storeCommand(&st), downCommand(&st), statusCommand(&st), flowsCommand(&st), rulesCommand(&st), waitCommand(&st), whyCommand(&st), quotaCommand(&st), accessCommand(&st), hostCommand(&st), execCommand(), demoCommand(&st), probeCommand(), streamCommand(&st))
+	cmd.AddCommand(upCommand(&st), serverCommand(&st), sealKeyCommand(), storeCommand(&st), downCommand(&st), statusCommand(&st), flowsCommand(&st), rulesCommand(&st), waitCommand(&st), whyCommand(&st), quotaCommand(&st), accessCommand(&st), hostCommand(&st), execCommand(), demoCommand(&st), probeCommand(), streaming.Command(st.home))
 	cmd.AddCommand(attachCommands(&st)...)
 	return cmd
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/hedgeward/hedgeward/internal/localhttp"
 	"github.com/hedgeward/hedgeward/join"
 	"github.com/hedgeward/hedgeward/stream"
+	"github.com/hedgeward/hedgeward/streaming"
 )
 
 // listenSocket opens the control socket: operators' commands, for root alone. The
@@ -60,7 +61,7 @@ func serveSocket(ctx context.Context, l net.Listener, op operator, fresh task) e
 	serveWhy(mux, op, answer)
 	serveAccess(mux, op.Control)
 	serveHosts(mux, op)
-	serveStreams(mux, op.Control, answer)
+	streaming.Handle(mux, func() streaming.Service { return op.Control() })
 	serveBackup(mux, op)
 	upToDate := func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/status" { // it says how things are, also while the store is away

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/hedgeward/hedgeward/internal/statedir"
+	"github.com/hedgeward/hedgeward/streaming"
 )
 
 const (
@@ -25,7 +26,11 @@ func (s *state) store() string       { return filepath.Join(s.dir, "etcd") }
 func (s *state) socket() string      { return filepath.Join(s.dir, "control.sock") }
 func (s *state) config() string      { return filepath.Join(s.dir, "aws", "config") }
 func (s *state) credentials() string { return filepath.Join(s.dir, "aws", "credentials") }
-func (s *state) gatewayFile() string { return filepath.Join(s.dir, "gateway") }
+
+// home is where streaming programs find the process that serves the folder.
+func (s *state) home() *streaming.Home {
+	return &streaming.Home{Dir: s.dir, Socket: s.socket(), API: s.config()}
+}
 
 // pins returns the BPF folder that belongs to this state folder.
 func (s *state) pins() string { return statedir.Pins(s.dir, defaultState, pins) }

@@ -77,9 +77,16 @@ func TestSDKWaiters(t *testing.T) {
 	eni, err1 := api.CreateNetworkInterface(ctx, &ec2.CreateNetworkInterfaceInput{SubnetId: subnet.Subnet.SubnetId})
 	run, err2 := api.RunInstances(ctx, &ec2.RunInstancesInput{ImageId: aws.String("ami-netns"), MinCount: aws.Int32(1), MaxCount: aws.Int32(1), SubnetId: subnet.Subnet.SubnetId})
 	_, err3 = api.AssociateSecurityGroupVpc(ctx, &ec2.AssociateSecurityGroupVpcInput{GroupId: group.GroupId, VpcId: two})
-	if err := errors.Join(err1, err2, err3); err != nil {
+	_, err4 = api.AttachInternetGateway(ctx, &ec2.AttachInternetGatewayInput{InternetGatewayId: gateway.InternetGateway.InternetGatewayId, VpcId: one})
+	address, err5 := api.AllocateAddress(ctx, nil)
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		t.Fatal(err)
 	}
+	nat, err := api.CreateNatGateway(ctx, &ec2.CreateNatGatewayInput{SubnetId: subnet.Subnet.SubnetId, AllocationId: address.AllocationId})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nats := &ec2.DescribeNatGatewaysInput{NatGatewayIds: []string{*nat.NatGateway.NatGatewayId}}
 	instance := []string{*run.Instances[0].InstanceId}
 	instances, status := &ec2.DescribeInstancesInput{InstanceIds: instance}, &ec2.DescribeInstanceStatusInput{InstanceIds: instance}
 	images := &ec2.DescribeImagesInput{ImageIds: []string{"ami-netns"}}
@@ -112,6 +119,13 @@ func TestSDKWaiters(t *testing.T) {
 		{"SystemStatusOk", func() error { return waits(t, ec2.NewSystemStatusOkWaiter(api).Wait, status) }},
 		{"InternetGatewayExists", func() error {
 			return waits(t, ec2.NewInternetGatewayExistsWaiter(api).Wait, &ec2.DescribeInternetGatewaysInput{InternetGatewayIds: []string{*gateway.InternetGateway.InternetGatewayId}})
+		}},
+		{"NatGatewayAvailable", func() error {
+			return ec2.NewNatGatewayAvailableWaiter(api, func(o *ec2.NatGatewayAvailableWaiterOptions) { o.MinDelay, o.MaxDelay = time.Second, time.Second }).Wait(ctx, nats, rig.Timeout)
+		}},
+		{"NatGatewayDeleted", func() error {
+			first(api.DeleteNatGateway(ctx, &ec2.DeleteNatGatewayInput{NatGatewayId: nat.NatGateway.NatGatewayId}))
+			return ec2.NewNatGatewayDeletedWaiter(api, func(o *ec2.NatGatewayDeletedWaiterOptions) { o.MinDelay, o.MaxDelay = time.Second, time.Second }).Wait(ctx, nats, rig.Timeout)
 		}},
 		{"NetworkInterfaceAvailable", func() error {
 			return waits(t, ec2.NewNetworkInterfaceAvailableWaiter(api).Wait, &ec2.DescribeNetworkInterfacesInput{NetworkInterfaceIds: []string{*eni.NetworkInterface.NetworkInterfaceId}})

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package streaming
 
 import (
 	"context"
@@ -24,14 +24,14 @@ type directoryJoin struct{ Instance, Domain string }
 type joinOutcome struct{ Instance, Trouble string }
 
 // tell joins, and says what became of that until somebody has heard it or ctx ends.
-func (j *directoryJoin) tell(ctx context.Context, st *state) {
+func (j *directoryJoin) tell(ctx context.Context, home *Home) {
 	outcome := joinOutcome{Instance: j.Instance}
 	if err := domain.Join(ctx, netip.AddrPortFrom(services.Resolver, namesPort), j.Domain); err != nil {
 		outcome.Trouble = err.Error()
 	}
 	tick := time.NewTicker(tellAgain)
 	defer tick.Stop()
-	for st.tell(ctx, "/streams/joined", outcome, new(struct{})) != nil {
+	for home.tell(ctx, "/streams/joined", outcome, new(struct{})) != nil {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

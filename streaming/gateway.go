@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package streaming
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net"
@@ -15,9 +16,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hedgeward/hedgeward/control"
 	"github.com/hedgeward/hedgeward/instance"
 	"github.com/hedgeward/hedgeward/internal/localhttp"
+	"github.com/hedgeward/hedgeward/secgroup"
 )
 
 const (
@@ -30,41 +31,51 @@ const (
 // alone streams are reached; only its listener is where users are. It is a
 // process of its own: who is connected stays so whatever becomes of up.
 type gateway struct {
-	st   *state
+	home *Home
 	log  *slog.Logger
-	door control.Door // by which users come
+	door secgroup.Door // by which users come
 
 	mu        sync.Mutex
-	connected map[string]map[*context.CancelFunc]struct{} // by session
-	moved     chan struct{}                               // capacity 1: connected has changed
+	connected map[string]*presence // by session
+	moved     chan struct{}        // capacity 1: connected has changed
 }
 
-func runGateway(ctx context.Context, st *state, network string) error {
-	g := newGateway(st, control.Door{})
-	l, err := listenForUsers(network, st.gatewayAddress())
+// presence is a user on a session.
+type presence struct {
+	streams map[*context.CancelFunc]struct{} // each ends one
+	acted   time.Time                        // when the user did something last
+}
+
+func runGateway(ctx context.Context, home *Home, network, listen string) error {
+	g := newGateway(home, secgroup.Door{})
+	l, err := listenForUsers(network, listen, home.GatewayAddress())
 	if err != nil {
 		return err
 	}
-	if err := st.setGatewayAddress(l.Addr().String()); err != nil {
+	if err := home.setGatewayAddress(l.Addr().String()); err != nil {
 		return errors.Join(err, l.Close())
 	}
 	go g.report(ctx)
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /authenticate", g.stream)
+	mux.HandleFunc("/authenticate", g.stream)
 	return localhttp.Serve(ctx, "the users' door", l, &http.Server{Handler: mux})
 }
 
-func newGateway(st *state, door control.Door) *gateway {
+func newGateway(home *Home, door secgroup.Door) *gateway {
 	return &gateway{
-		st: st, log: slog.New(slog.NewTextHandler(os.Stderr, nil)), door: door,
-		connected: map[string]map[*context.CancelFunc]struct{}{}, moved: make(chan struct{}, 1),
+		home: home, log: slog.New(slog.NewTextHandler(os.Stderr, nil)), door: door,
+		connected: map[string]*presence{}, moved: make(chan struct{}, 1),
 	}
 }
 
-// listenForUsers opens the gateway's door in the users' network: at the address
-// that it had before, if that is free.
-func listenForUsers(network, before string) (l net.Listener, err error) {
+// listenForUsers opens the gateway's door in the users' network: at an address or,
+// for "", at the one that it had before, if that is free.
+func listenForUsers(network, address, before string) (l net.Listener, err error) {
 	err = instance.Within(network, func() (err error) {
+		if address != "" {
+			l, err = net.Listen("tcp", address)
+			return err
+		}
 		if before != "" {
 			if l, err = net.Listen("tcp", before); err == nil {
 				return nil
@@ -80,9 +91,15 @@ func listenForUsers(network, before string) (l net.Listener, err error) {
 }
 
 // stream lets a user in who has a streaming URL: the answer's body is the stream, a
-// line per frame, until one side ends it.
+// line per frame, until one side ends it. What the request's body brings meanwhile is
+// the user's input.
 func (g *gateway) stream(w http.ResponseWriter, r *http.Request) {
-	stream, err := g.open(r.Context(), r.FormValue("parameters"))
+	out := http.NewResponseController(w)
+	if err := out.EnableFullDuplex(); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	stream, err := g.open(r.Context(), r.URL.Query().Get("parameters"))
 	if err != nil {
 		refuseUser(w, err)
 		return
@@ -97,10 +114,10 @@ func (g *gateway) stream(w http.ResponseWriter, r *http.Request) {
 	}
 	defer conn.Close()
 	defer g.join(stream.Session, &cancel)()
+	go g.take(stream.Session, r.Body)
 	w.Header().Set("Content-Type", "text/plain")
 	w.Header().Set("Hedgeward-Session", stream.Session)
 	w.Header().Set("Hedgeward-Instance", stream.Instance)
-	out := http.NewResponseController(w)
 	err = watchFrames(ctx, conn, func(frame int) error {
 		if _, err := fmt.Fprintf(w, "frame %d\n", frame); err != nil {
 			return err
@@ -120,12 +137,12 @@ func refuseUser(w http.ResponseWriter, err error) {
 }
 
 // open asks control what a URL stands for, until its instance runs.
-func (g *gateway) open(ctx context.Context, parameters string) (*control.Stream, error) {
+func (g *gateway) open(ctx context.Context, parameters string) (*secgroup.Stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, instanceWait)
 	defer cancel()
 	for {
-		stream := new(control.Stream)
-		if err := g.st.tell(ctx, "/streams/open", streamRequest{parameters, g.door}, stream); err != nil {
+		stream := new(secgroup.Stream)
+		if err := g.home.tell(ctx, "/streams/open", openRequest{parameters, g.door}, stream); err != nil {
 			return nil, err
 		}
 		if stream.Ready {
@@ -140,7 +157,7 @@ func (g *gateway) open(ctx context.Context, parameters string) (*control.Stream,
 }
 
 // dialStream connects to an instance, which may have to begin first.
-func dialStream(ctx context.Context, stream *control.Stream) (net.Conn, error) {
+func dialStream(ctx context.Context, stream *secgroup.Stream) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, streamLost)
 	defer cancel()
 	d := net.Dialer{Timeout: streamDial}
@@ -165,20 +182,51 @@ func (g *gateway) join(session string, cancel *context.CancelFunc) (leave func()
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.connected[session] == nil {
-		g.connected[session] = map[*context.CancelFunc]struct{}{}
+	p := g.connected[session]
+	if p == nil {
+		p = &presence{streams: map[*context.CancelFunc]struct{}{}}
+		g.connected[session] = p
 	}
-	g.connected[session][cancel] = struct{}{}
+	p.streams[cancel], p.acted = struct{}{}, time.Now()
 	g.wake()
 	return func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		delete(g.connected[session], cancel)
-		if len(g.connected[session]) == 0 {
+		if delete(p.streams, cancel); len(p.streams) == 0 {
 			delete(g.connected, session)
 		}
 		g.wake()
 	}
+}
+
+// take notes when a user does something: whatever it is, it is of no use to frames.
+// It ends with the request.
+func (g *gateway) take(session string, input io.Reader) {
+	buf := make([]byte, 512)
+	for {
+		n, err := input.Read(buf)
+		if n > 0 {
+			g.mu.Lock()
+			if p := g.connected[session]; p != nil {
+				p.acted = time.Now()
+			}
+			g.mu.Unlock()
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// watched returns who is connected, in the order of the sessions' ids.
+func (g *gateway) watched() []secgroup.Watched {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	out := []secgroup.Watched{}
+	for _, session := range slices.Sorted(maps.Keys(g.connected)) {
+		out = append(out, secgroup.Watched{Session: session, Idle: time.Since(g.connected[session].acted)})
+	}
+	return out
 }
 
 func (g *gateway) wake() {
@@ -189,7 +237,7 @@ func (g *gateway) wake() {
 }
 
 // report tells control who is connected, all of it again and again, so that it
-// knows whenever it begins, and ends the streams of sessions that are over.
+// knows whenever it begins, and ends the streams of those who are to leave.
 func (g *gateway) report(ctx context.Context) {
 	tick := time.NewTicker(reportEvery)
 	defer tick.Stop()
@@ -200,17 +248,16 @@ func (g *gateway) report(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		g.mu.Lock()
-		now := slices.Sorted(maps.Keys(g.connected))
-		g.mu.Unlock()
-		var over []string
-		if err := g.st.tell(ctx, "/streams/report", streamReport{now, g.door}, &over); err != nil {
+		var leave []string
+		if err := g.home.tell(ctx, "/streams/report", watchReport{g.watched(), g.door}, &leave); err != nil {
 			continue // nobody listens now; the next report says the same
 		}
 		g.mu.Lock()
-		for _, session := range over {
-			for cancel := range g.connected[session] {
-				(*cancel)()
+		for _, session := range leave {
+			if p := g.connected[session]; p != nil {
+				for cancel := range p.streams {
+					(*cancel)()
+				}
 			}
 		}
 		g.mu.Unlock()
