@@ -114,7 +114,7 @@ var rooms = map[string]room{
 	"test/clients":           {rank: onlyTests + 5, tests: true, own: []string{"test/rig"}, uses: []string{"github.com/aws/aws-sdk-go-v2"}, why: "unmodified clients against a running program"},
 	"test/scale":             {rank: onlyTests + 5, tests: true, uses: []string{"github.com/aws/aws-sdk-go-v2", "github.com/vishvananda/netlink", "golang.org/x/sync", "golang.org/x/sys"}, why: "a program that measures a server with many hosts, whose kernels only take notes"},
 	"test/packaging":         {rank: onlyTests + 5, tests: true, own: []string{}, why: "packages as operators install them"},
-	"test/faults/stepclock": {rank: onlyTests + 1, tests: true, own: []string{}, uses: []string{"golang.org/x/sys"}, why: "runs a program whose wall clock tests can set"},
+	"test/faults/stepclock":  {rank: onlyTests + 1, tests: true, own: []string{}, uses: []string{"golang.org/x/sys"}, why: "runs a program whose wall clock tests can set"},
 	"test/faults/history":    {rank: onlyTests + 4, tests: true, own: []string{}, uses: []string{"github.com/anishathalye/porcupine"}, why: "judges what clients saw; knows nothing of what they spoke to"},
 	"test/faults/etcdmember": {rank: onlyTests + 4, tests: true, own: []string{}, uses: []string{"go.etcd.io/etcd"}, why: "a member of an etcd cluster that tests can kill"},
 	"test/faults":            {rank: onlyTests + 5, tests: true, why: "several servers and hosts, and what happens to them"},
@@ -198,6 +198,7 @@ var waits = map[string]string{}
 // skips lists tests that may be skipped, with the reason: what they need cannot be
 // installed by make setup.
 var skips = map[string]string{
+	"test/faults/previous_test.go":   "an upgrade begins with an earlier commit, which a clone without history cannot have where its origin does not give it",
 	"test/clients/terraform_test.go": "terraform and its AWS provider are in no distribution; the test says what it looked for and where",
 }
 
