@@ -6,6 +6,7 @@
 package verbs
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -134,13 +135,13 @@ func list(out io.Writer, all []attach.Interface) error {
 		return nil
 	}
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "DEVICE\tINTERFACE\tADDRESSES\tMAC\tSTATE\tREVISION\tEXPOSED")
+	fmt.Fprintln(t, "DEVICE\tINTERFACE\tADDRESSES\tMAC\tSTATE\tREVISION\tEXPOSED\tFOR")
 	for _, i := range all {
 		device := i.Device
 		if i.Own {
 			device += " (own)"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%d\n", device, i.ENI, strings.Join(i.Addresses, " "), i.MAC, i.State, i.Revision, i.Exposed)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\n", device, i.ENI, strings.Join(i.Addresses, " "), i.MAC, i.State, i.Revision, i.Exposed, cmp.Or(i.For, "-"))
 	}
 	if err := t.Flush(); err != nil {
 		return err

@@ -3,7 +3,6 @@
 package testnet
 
 import (
-	"errors"
 	"io"
 	"net"
 	"os"
@@ -35,12 +34,10 @@ func NewMachine(t testing.TB, host *NS, tap string, mac net.HardwareAddr, addres
 		frame := make([]byte, 1<<16)
 		for {
 			n, err := from.Read(frame)
-			if errors.Is(err, os.ErrClosed) {
-				return
+			if err != nil {
+				return // stopped, or the device is deleted
 			}
-			if err == nil { // a device that is down takes none
-				_, _ = to.Write(frame[:n])
-			}
+			_, _ = to.Write(frame[:n]) // a device that is down takes none
 		}
 	}
 	running.Go(func() { carry(outside, inside) })

@@ -136,6 +136,19 @@ func TestARetriedADDIsTheSameInterface(t *testing.T) {
 	if now := p.eni(); now == nil || now.ENI == first || len(now.Addresses) != 1 || len(w.interfaces()) != 1 {
 		t.Errorf("with other addresses: %+v", now)
 	}
+
+	// Given up by ours alone: the device is there, judged by nobody, and nothing passes.
+	host, device, port := testnet.Host(t), p.device(), p.ServeTCP(t, netip.AddrPortFrom(p.ipv4, 80).String())
+	if err := r.cni.DelNetworkList(t.Context(), alone, p.conf); err != nil || p.eni() != nil {
+		t.Fatalf("DEL: %v", err)
+	}
+	if host.TCP(port, within(false)) == nil {
+		t.Error("between our DEL and that of the plugin before, the container is open")
+	}
+	host.Up(t, device)
+	if err := host.TCP(port, within(true)); err != nil {
+		t.Errorf("nothing would pass anyhow: %v", err)
+	}
 	if err := p.del(); err != nil {
 		t.Error(err)
 	}
