@@ -181,3 +181,29 @@ func receive(t *testing.T, c *net.UDPConn, want []byte, how string) {
 		t.Fatalf("%s: %d octets, %v; want %d", how, n, err, len(want))
 	}
 }
+
+// TestOptionsBehindTheFragmentHeader is RFC 8200 section 4.5: with a header of options in
+// front of the transport header, the fragments of a datagram name the options, and only
+// the first says what follows.
+func TestOptionsBehindTheFragmentHeader(t *testing.T) {
+	l := newLab(t)
+	l.SetPolicy(l.a, world(rules{rule(17, 22, 22, h6+"/128")}, nil))
+	options := []byte{17, 0, 1, 4, 0, 0, 0, 0}
+	send := func(id byte, port uint16) (got [2]flow.Reason) {
+		whole := append(options, datagram(netip.AddrPortFrom(netip.MustParseAddr(h6), 5), netip.AddrPortFrom(netip.MustParseAddr(a6), port), make([]byte, 32))...)
+		for i, part := range [][]byte{whole[:24], whole[24:]} {
+			head := []byte{60, 0, 0, byte(24*i) | byte(1-i), 0, 0, 0, id}
+			got[i] = l.In(l.a, bpftest.IP(h6, a6, 44, append(head, part...))).Reason[flow.Ingress]
+		}
+		return got
+	}
+	if got := send(1, 22); got != [2]flow.Reason{byRule, byRule} {
+		t.Errorf("of a datagram that a rule admits: %s", got)
+	}
+	if got := send(2, 23); got != [2]flow.Reason{noRule, noRule} {
+		t.Errorf("of one that no rule admits: %s", got)
+	}
+	if f := l.Flows(l.a); len(f) != 1 || f[0].Packets[flow.Ingress] != 2 {
+		t.Errorf("both fragments count for the flow: %+v", f)
+	}
+}

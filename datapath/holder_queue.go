@@ -53,6 +53,9 @@ func readHeld(frame []byte, now time.Time) (heldFragment, bool) {
 		place: binary.BigEndian.Uint32(p.DstMAC[2:]), dir: flow.Direction(p.DstMAC[1]),
 		src: p.Src, dst: p.Dst, protocol: p.Protocol, id: p.Fragment.ID,
 	}
+	if of.src.Is6() { // as in bpf/fragment.h
+		of.protocol = 0
+	}
 	return heldFragment{of, p.Fragment.Offset, slices.Clone(frame), now}, true
 }
 

@@ -19,7 +19,7 @@ const (
 type fragmentKey struct {
 	direction flow.Direction
 	src, dst  netip.Addr
-	protocol  uint8
+	protocol  uint8 // 0 in IPv6
 	id        uint32
 }
 
@@ -42,7 +42,11 @@ type heldFragment struct {
 }
 
 func keyOfFragment(d flow.Direction, p flow.Packet) fragmentKey {
-	return fragmentKey{d, p.Src, p.Dst, p.Protocol, p.Fragment.ID}
+	k := fragmentKey{d, p.Src, p.Dst, p.Protocol, p.Fragment.ID}
+	if p.Src.Is6() {
+		k.protocol = 0
+	}
+	return k
 }
 
 // judgeFragment is section 4.5.

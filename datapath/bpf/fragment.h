@@ -43,7 +43,7 @@ static __always_inline void fragment_key(struct fragment_key *key, const struct 
 	key->dst = p->dst;
 	key->id = p->datagram;
 	key->self = me->self;
-	key->proto = p->proto;
+	key->proto = p->family == IPV4 ? p->proto : 0;
 	key->dir = dir;
 	key->family = p->family;
 	key->pad = 0;
@@ -147,6 +147,7 @@ __noinline int remember(const struct interface *me, __u32 reason)
 	f->reason = reason & (MAX_REASONS - 1);
 	f->host = !!(reason & FOR_HOST);
 	f->rule = work->gate.rule;
+	f->proto = p->proto;
 	f->class = p->class;
 	f->src_port = p->src_port;
 	f->dst_port = p->dst_port;
@@ -238,6 +239,7 @@ static __always_inline int later(const struct interface *me, struct packet *p, s
 		return REASON_FRAG_OVERLAP;
 	}
 	gate->rule = f->rule;
+	p->proto = f->proto;
 	p->class = f->class;
 	p->src_port = f->src_port;
 	p->dst_port = f->dst_port;

@@ -285,7 +285,8 @@ struct use {
 };
 
 /* Datagrams of which the first fragment was judged, or is waited for (4.5). self is
- * the interface's id in flow keys. */
+ * the interface's id in flow keys. proto is 0 in IPv6, where fragments of a datagram
+ * may name different headers. */
 struct fragment_key {
 	struct address src;
 	struct address dst;
@@ -301,7 +302,7 @@ struct fragment_key {
 
 struct fragment {
 	__u32 made;    /* jiffies */
-	__u32 handle;  /* of the rule */
+	__u32 proto;   /* of the transport header */
 	__u32 seen;    /* units that have come */
 	__u32 units;   /* of the datagram; 0: its last fragment has not come */
 	__u16 rule;

@@ -57,7 +57,7 @@ type HedgewardFlowKey struct {
 type HedgewardFragment struct {
 	_        structs.HostLayout
 	Made     uint32
-	Handle   uint32
+	Proto    uint32
 	Seen     uint32
 	Units    uint32
 	Rule     uint16
