@@ -16,7 +16,7 @@ internal/tools/fresh.sh
 
 # The packages in which goroutines share what they hold. The race detector needs a
 # C compiler; everything else is built without one.
-go test -race -count=1 -timeout 10m ./internal/clock/ ./store/ ./model/ ./control/ ./feed/... ./agent/ ./join/ ./enforced/ ./stream/
+go test -race -count=1 -timeout 10m ./internal/clock/ ./store/ ./model/ ./control/ ./feed/... ./agent/ ./join/ ./enforced/ ./stream/ ./attach/...
 
 # Whole-system tests build the programs that they drive.
 go test -count=1 -timeout 15m ./...

@@ -115,6 +115,10 @@ func addressOf(end int) netip.Addr { return netip.AddrFrom4([4]byte{10, 66, byte
 // blackhole is an address in the server's block at which plain forwarding drops.
 var blackhole = netip.MustParseAddr("10.66.2.66")
 
+// elsewhere is an address in the client's block that no interface of the host has: what
+// its packets meet is one gate. Those of the client itself do not come that way.
+var elsewhere = netip.MustParseAddr("10.66.1.77")
+
 // filler returns the i-th of the rules that match nothing here.
 func filler(i int) (prefix netip.Prefix, port int) {
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{172, byte(16 + i>>8), byte(i), 0}), 24), 1000 + i

@@ -142,7 +142,7 @@ func (l *lab) runPrograms() (rows []row, err error) {
 		}
 	}()
 	c, s := addressOf(client), addressOf(server)
-	in := func(src, dst int) []byte { return frame(c, s, datapath.RouterMAC, mac(server), src, dst) }
+	in := func(src, dst int) []byte { return frame(elsewhere, s, datapath.RouterMAC, mac(server), src, dst) }
 	out := func(src, dst int) []byte { return frame(c, s, mac(client), datapath.RouterMAC, src, dst) }
 
 	add := func(name string, ns, of float64, against string) {
