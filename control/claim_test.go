@@ -3,6 +3,7 @@
 package control
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"slices"
@@ -62,6 +63,18 @@ func TestAClaimedInterfaceIsInUse(t *testing.T) {
 	refused(t, f.claim("h1", Attached(f.Read(), in.ID)[0].ID, "tap0"), inUse(Attached(f.Read(), in.ID)[0].ID).Error())
 
 	f.ok(f.claim("h1", i.ID, "tap0"))
+	for what, err := range map[string]error{
+		"a claim of an instance's":    f.claim("h1", Attached(f.Read(), in.ID)[0].ID, "tap0"),
+		"a claim of another host's":   f.claim("h2", i.ID, "tap0"),
+		"a release of another host's": f.ReleaseInterface(t.Context(), "h2", i.ID),
+	} {
+		if !errors.Is(err, ErrNotOnHost) { // whoever speaks for a host notes it
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if err := f.claim("h1", i.ID, "tap1"); err == nil || errors.Is(err, ErrNotOnHost) {
+		t.Errorf("the host's own interface at another device: %v", err)
+	}
 	refused(t, f.DeleteNetworkInterface(t.Context(), f.Caller, i.ID), "InvalidParameterValue: Network interface '"+i.ID+"' is currently in use.")
 	_, err := f.AttachNetworkInterface(t.Context(), f.Caller, i.ID, in.ID, 1)
 	refused(t, err, inUse(i.ID).Error())

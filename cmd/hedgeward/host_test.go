@@ -183,6 +183,10 @@ func TestHostsRunWhatIsPlacedOnThem(t *testing.T) {
 		if err := clients[other].Report(t.Context(), in.ID, secgroup.Terminated, "mine"); err == nil {
 			t.Errorf("%s reports an instance of %s", other, in.Host)
 		}
+		eni := control.Attached(o.in.control.Read(), in.ID)[0].ID
+		if _, err := clients[other].Claim(t.Context(), stream.Claim{Interface: eni, Device: "tap0"}); err == nil || !strings.Contains(err.Error(), "in use") {
+			t.Errorf("%s claims an interface of %s: %v", other, in.Host, err)
+		}
 		if err := clients[in.Host].Report(t.Context(), in.ID, secgroup.Running, ""); err != nil {
 			t.Error(err)
 		}
