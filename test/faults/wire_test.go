@@ -46,11 +46,12 @@ type node struct {
 	ns      *testnet.NS
 	address string
 	wire    *wire
-	port    string // of the wire's switch
-	dir     string // the node's disk
-	bin     string // folder of our programs that it has installed
-	disk    string // folder that is a disk of its own; "": none is
-	clock   string // file that says how far its wall clock is off; "": it is the machine's
+	port    string   // of the wire's switch
+	dir     string   // the node's disk
+	bin     string   // folder of our programs that it has installed
+	disk    string   // folder that is a disk of its own; "": none is
+	caps    []string // of its processes; nil: all
+	clock   string   // file that says how far its wall clock is off; "": it is the machine's
 
 	mu   sync.Mutex
 	cmd  *exec.Cmd
@@ -120,7 +121,11 @@ func (n *node) launch(ready, program string, args ...string) error {
 	}
 	cmd := exec.Command(program, args...)
 	cmd.Stdout, cmd.Stderr = n.out, n.out
-	if err := n.ns.Start(cmd); err != nil {
+	start := n.ns.Start
+	if n.caps != nil {
+		start = func(cmd *exec.Cmd) error { return n.startWith(cmd, n.caps) }
+	}
+	if err := start(cmd); err != nil {
 		return fmt.Errorf("start %s: %w", n.name, err)
 	}
 	done := make(chan error, 1)
