@@ -89,7 +89,7 @@ var rooms = map[string]room{
 	"awsapi/appstream": {rank: 65, why: "wire types to control and back"},
 	"awsapi":           {rank: 63, why: "the listener: signature, service, operation; services plug into it"},
 
-	"cmd/hedgeward-agent": {rank: 70, own: []string{"agent", "attach", "attach/libvirt", "attach/local", "attach/verbs", "datapath", "feed", "flow", "instance", "internal/clock", "internal/localhttp", "internal/statedir", "join", "metrics/numbers", "policy", "secgroup", "services", "stream"}, uses: []string{"github.com/spf13/cobra", "golang.org/x/sync"}, why: "one host, with rights over its kernel: neither store nor API; packages.txt has all it links"},
+	"cmd/hedgeward-agent": {rank: 70, own: []string{"agent", "attach", "attach/libvirt", "attach/local", "attach/verbs", "datapath", "feed", "flow", "instance", "internal/clock", "internal/localhttp", "internal/statedir", "join", "metrics/numbers", "policy", "secgroup", "services", "stream", "streaming"}, uses: []string{"github.com/spf13/cobra", "golang.org/x/sync"}, why: "one host, with rights over its kernel: neither store nor API; packages.txt has all it links"},
 
 	"cmd/hedgeward-cni": {rank: 70, own: []string{"attach"}, uses: []string{"github.com/containernetworking/cni/pkg", "github.com/vishvananda/netlink", "github.com/vishvananda/netns", "golang.org/x/sys"}, why: "runs as root at each start of a container: asks the host's socket and no more; packages.txt has all it links"},
 

@@ -22,19 +22,19 @@ var errNoCapacity = secgroup.Errorf("InsufficientInstanceCapacity",
 	"There is not enough capacity to fulfill your launch request: no host is enabled and connected.")
 
 // place returns the host that takes a further instance: of those that are enabled
-// and connected, the one with the fewest instances, by name among equals. It looks
-// at every host and at no instance.
+// and connected, and that fits reports true of, the one with the fewest instances, by
+// name among equals. It looks at every host and at no instance. nil fits all.
 //
 // The host is guarded, so that it cannot be removed by another server while
 // something is placed there, and two servers that choose the same one see each
 // other's choice.
-func (s *Service) place(tx *model.Tx) (string, error) {
+func (s *Service) place(tx *model.Tx, fits func(*secgroup.Host) bool) (string, error) {
 	if s.presence == nil {
 		return s.host, nil
 	}
 	best, fewest := "", 0
 	for h := range tx.Hosts.All() {
-		if !s.takes(h) {
+		if !s.takes(h) || fits != nil && !fits(h) {
 			continue
 		}
 		if n := tx.Instances.Count(model.ByHost, h.Name); best == "" || n < fewest {
@@ -63,15 +63,25 @@ func (s *Service) replace(tx *model.Tx, in *secgroup.Instance) error {
 		}
 		return nil
 	}
-	if h := tx.Hosts.Get(in.Host); h != nil && s.takes(h) {
+	fits := s.fits(tx, in.Streaming)
+	if h := tx.Hosts.Get(in.Host); h != nil && s.takes(h) && (fits == nil || fits(h)) {
 		tx.Guard(hostGuard(in.Host))
 		return nil
 	}
-	host, err := s.place(tx)
+	host, err := s.place(tx, fits)
 	if err == nil {
 		in.Host = host
 	}
 	return err
+}
+
+// fits returns which hosts can have an instance: what is no NAT gateway and not the
+// streaming gateway itself has to be where that reaches it. nil is all.
+func (s *Service) fits(tx *model.Tx, what *secgroup.Streaming) func(*secgroup.Host) bool {
+	if what == nil || what.Kind == secgroup.NATKind || what.Kind == secgroup.GatewayKind {
+		return nil
+	}
+	return s.reaches(tx.Snapshot)
 }
 
 // placeHomeless places instances of the service's whose host was lost when no

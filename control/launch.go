@@ -133,7 +133,7 @@ func (s *Service) launch(tx *model.Tx, p *plan, index int) (*secgroup.Instance, 
 		tx.Interfaces.Put(i)
 	}
 	var err error
-	if in.Host, err = s.place(tx); err != nil {
+	if in.Host, err = s.place(tx, nil); err != nil {
 		return nil, err
 	}
 	tx.Instances.Put(&in)

@@ -50,7 +50,7 @@ type Config struct {
 	Committed func(Committed)
 
 	// Gateway returns where users reach the streaming gateway, as host:port, ""
-	// while they cannot. nil: never.
+	// while they cannot. nil: where the host says that has it.
 	Gateway func() string
 
 	// DeadPeerings is how long a peering connection that is over stays visible at

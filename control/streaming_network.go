@@ -115,7 +115,14 @@ func (r managementRule) rule(egress bool, peer *secgroup.Group, now time.Time) s
 // newStreaming returns an instance of the service's that shall run. The error is
 // a *shortfall.
 func (s *Service) newStreaming(tx *model.Tx, what secgroup.Streaming, instanceType, image string, now time.Time) (*secgroup.Instance, error) {
-	host, err := s.place(tx)
+	var host string
+	err := error(errNoCapacity)
+	if what.Kind == secgroup.GatewayKind { // where it reaches others, if there is such a host
+		host, err = s.place(tx, func(h *secgroup.Host) bool { return h.Underlay.IsValid() })
+	}
+	if err != nil {
+		host, err = s.place(tx, s.fits(tx, &what))
+	}
 	if err != nil {
 		return nil, &shortfall{instanceUnmade, errNoCapacity.Message}
 	}

@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -102,8 +101,8 @@ func (s *Service) letIn(ctx context.Context, p pass, endpoints []string, validit
 func (s *Service) awaitGateway(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, gatewayWait)
 	defer cancel()
-	for s.gateway != nil {
-		if at := s.gateway(); at != "" {
+	for {
+		if at := s.gatewayAt(); at != "" {
 			return at, nil
 		}
 		select {
@@ -112,7 +111,17 @@ func (s *Service) awaitGateway(ctx context.Context) (string, error) {
 			return "", fmt.Errorf("make a streaming URL: the streaming gateway is not there: %w", context.Cause(ctx))
 		}
 	}
-	return "", errors.New("make a streaming URL: this installation has no streaming gateway")
+}
+
+// gatewayAt returns where users reach the gateway, "" while they cannot.
+func (s *Service) gatewayAt() string {
+	if s.gateway != nil {
+		return s.gateway()
+	}
+	if in := gatewayInstance(s.Read()); in != nil && in.State == secgroup.Running {
+		return in.Streaming.Reached
+	}
+	return ""
 }
 
 // endpointDoor returns where users reach the first of the endpoints that is there.

@@ -40,6 +40,8 @@ type Streaming struct {
 	// none, and Joined the number of the start at which it did last.
 	Directory string `json:"directory,omitempty"`
 	Joined    int    `json:"joined,omitempty"`
+	// Reached is where users reach the gateway, as its host says; "" for all others.
+	Reached string `json:"reached,omitempty"`
 }
 
 // VPCConfig is where the customer interfaces of a fleet or builder are.

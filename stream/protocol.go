@@ -21,6 +21,10 @@ const (
 
 	claimPath   = service + "Claim"
 	releasePath = service + "Release"
+
+	openStreamPath    = service + "OpenStream"
+	reportStreamsPath = service + "ReportStreams"
+	reportJoinPath    = service + "ReportJoin"
 )
 
 const (

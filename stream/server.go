@@ -33,10 +33,11 @@ type ServerConfig struct {
 	Tell func(host string) Telling
 	// Report takes what a host sees of an instance. It returns ErrForeign if the
 	// instance is not the host's.
-	Report func(ctx context.Context, host, instance string, observed secgroup.InstanceState, detail string) error
-	Claims Claims // nil: hosts can claim no interfaces
-	Epoch  string // names the store: revisions compare within one only
-	Log    *slog.Logger
+	Report  func(ctx context.Context, host, instance string, observed secgroup.InstanceState, detail string) error
+	Claims  Claims  // nil: hosts can claim no interfaces
+	Streams Streams // nil: hosts have no gateways and join no domains
+	Epoch   string  // names the store: revisions compare within one only
+	Log     *slog.Logger
 
 	// InForce is told of every delta that a host acknowledges. nil: nobody is.
 	InForce func(InForce)
@@ -101,6 +102,11 @@ func NewServer(cfg ServerConfig) *Server {
 	if cfg.Claims != nil {
 		s.mux.Handle(claimPath, connect.NewUnaryHandler(claimPath, s.claim, options...))
 		s.mux.Handle(releasePath, connect.NewUnaryHandler(releasePath, s.release, options...))
+	}
+	if cfg.Streams != nil {
+		s.mux.Handle(openStreamPath, connect.NewUnaryHandler(openStreamPath, s.openStream, options...))
+		s.mux.Handle(reportStreamsPath, connect.NewUnaryHandler(reportStreamsPath, s.reportStreams, options...))
+		s.mux.Handle(reportJoinPath, connect.NewUnaryHandler(reportJoinPath, s.reportJoin, options...))
 	}
 	return s
 }

@@ -19,6 +19,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/hedgeward/hedgeward/streaming"
 )
 
 // version is set by the linker for releases.
@@ -46,6 +48,7 @@ func root() *cobra.Command {
 	cmd.PersistentFlags().StringVar(&st.dir, "state", defaultState, "folder that holds everything to be kept")
 	cmd.CompletionOptions.HiddenDefaultCmd = true
 	cmd.AddCommand(attachCommands(&st)...)
+	cmd.AddCommand(streaming.Command(st.home))
 	cmd.AddCommand(libvirtCommand(&st), joinCommand(&st), runCommand(&st), statusCommand(&st), downCommand(&st))
 	return cmd
 }

@@ -25,12 +25,14 @@ import (
 	"github.com/hedgeward/hedgeward/metrics/numbers"
 	"github.com/hedgeward/hedgeward/services"
 	"github.com/hedgeward/hedgeward/stream"
+	"github.com/hedgeward/hedgeward/streaming"
 )
 
 // runOptions are the flags of run.
 type runOptions struct {
 	packets  datapath.Settings
 	port     uint16         // of the network between hosts
+	streams  string         // where users reach the streaming gateway, if that is on this host
 	resolver netip.AddrPort // that instances' names of others are asked of
 	logLevel slog.Level
 	logJSON  bool
@@ -53,6 +55,8 @@ func runCommand(st *state) *cobra.Command {
 	cmd.Flags().AddGoFlagSet(packets)
 	cmd.Flags().TextVar(&o.resolver, "resolver", netip.AddrPort{},
 		"`address:port` of the resolver for names that are not the installation's, which instances ask for at VPC base + 2; by default they are refused")
+	cmd.Flags().StringVar(&o.streams, "streams", "",
+		"`address:port` of this host at which users reach the streaming gateway, if that is placed here; by default a port of the loopback interface (docs/fleets.md)")
 	cmd.Flags().Uint16Var(&o.port, "underlay-port", 4789, "UDP port of the network between hosts, the same on all of them")
 	cmd.Flags().TextVar(&o.logLevel, "log-level", slog.LevelInfo, "what to log on standard error: debug (a line per delta), info, warn or error")
 	cmd.Flags().StringVar(&o.metrics, "metrics", "", "address where Prometheus finds /metrics, such as 127.0.0.1:9464; none by default")
@@ -75,6 +79,7 @@ type host struct {
 	datapath *datapath.Datapath
 	agent    *agent.Agent
 	resolver netip.AddrPort
+	home     *streaming.Home
 	client   *stream.Client
 	socket   net.Listener
 	attach   net.Listener
@@ -109,7 +114,7 @@ func run(ctx context.Context, st *state, o runOptions) (err error) {
 // assemble opens everything and starts nothing. On an error what was opened is
 // closed again and what is in force in the kernel stays.
 func assemble(st *state, o runOptions, log *slog.Logger) (h *host, err error) {
-	h = &host{log: log, resolver: o.resolver}
+	h = &host{log: log, resolver: o.resolver, home: st.home()}
 	o.packets.Serves = services.Served
 	if h.identity, err = join.LoadIdentity(st.dir, clock.Real{}, log); err != nil {
 		return nil, err
@@ -135,12 +140,17 @@ func assemble(st *state, o runOptions, log *slog.Logger) (h *host, err error) {
 	h.numbers = numbers.Host{
 		Agent: func() agent.Status { return h.agent.Status() }, Interfaces: h.datapath.Interfaces, Strays: h.datapath.Strays, Delays: numbers.NewDelays(),
 	}
+	program, err := streaming.Programs(h.home, o.streams)
+	if err != nil {
+		return nil, err
+	}
 	h.agent, err = agent.New(agent.Config{
 		Datapath: h.datapath,
 		Driver:   instance.Own{Netns: instance.NewNetns(instance.Config{StateDir: st.dir, Log: log})},
 		Report:   h.client.Report,
 		Log:      log,
 		Devices:  instance.Devices{},
+		Program:  program,
 		Uplink:   instance.Uplink{Unplugged: true},
 		Overlay:  instance.Overlay{Address: h.identity.Underlay(), Port: int(o.port)},
 		Applied:  h.applied,

@@ -15,7 +15,9 @@ import (
 	"github.com/hedgeward/hedgeward/agent"
 	"github.com/hedgeward/hedgeward/datapath"
 	"github.com/hedgeward/hedgeward/internal/localhttp"
+	"github.com/hedgeward/hedgeward/secgroup"
 	"github.com/hedgeward/hedgeward/stream"
+	"github.com/hedgeward/hedgeward/streaming"
 )
 
 // status is what the socket answers.
@@ -54,7 +56,23 @@ func serveSocket(ctx context.Context, l net.Listener, h *host) error {
 		json.NewEncoder(w).Encode(status{h.identity.Host(), version, h.client.Status(), h.agent.Status(), kernel, strays})
 	})
 	mux.HandleFunc("GET /metrics", h.answerMetrics)
+	streaming.Handle(mux, func() streaming.Service { return streams{h.client, h.home} })
 	return localhttp.Serve(ctx, "agent's socket", l, &http.Server{Handler: mux})
+}
+
+// streams passes on to a server what this host's streaming programs ask.
+type streams struct {
+	*stream.Client
+	home *streaming.Home
+}
+
+// ReportStreams implements streaming.Service.
+func (s streams) ReportStreams(ctx context.Context, watched []secgroup.Watched, by secgroup.Door) (leave []string, err error) {
+	reached := ""
+	if by == (secgroup.Door{}) {
+		reached = s.home.GatewayAddress()
+	}
+	return s.Client.ReportStreams(ctx, reached, watched, by)
 }
 
 // ask sends a request to the agent of the state folder.

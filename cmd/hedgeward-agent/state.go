@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hedgeward/hedgeward/internal/statedir"
+	"github.com/hedgeward/hedgeward/streaming"
 )
 
 const (
@@ -23,6 +24,9 @@ type state struct{ dir string }
 
 func (s *state) feed() string   { return filepath.Join(s.dir, "feed") }
 func (s *state) socket() string { return filepath.Join(s.dir, "agent.sock") }
+
+// home is where streaming programs find the agent. It has no API.
+func (s *state) home() *streaming.Home { return &streaming.Home{Dir: s.dir, Socket: s.socket()} }
 
 // pins returns the BPF folder that belongs to this state folder.
 func (s *state) pins() string { return statedir.Pins(s.dir, defaultState, pins) }

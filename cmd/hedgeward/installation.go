@@ -75,10 +75,12 @@ func assemble(ctx context.Context, st *state, o serving, s *store.Store, remote 
 	}
 	cfg := control.Config{
 		Host: host, Log: log, Seal: seal,
-		Images: images(), Gateway: st.home().GatewayAddress, RequirePeers: o.requirePeers, PublicPool: o.public,
+		Images: images(), RequirePeers: o.requirePeers, PublicPool: o.public,
 	}
 	if remote != nil {
 		cfg.Presence = &remote.present
+	} else {
+		cfg.Gateway = st.home().GatewayAddress
 	}
 	if err := in.openTracing(ctx); err != nil {
 		return in, err

@@ -86,7 +86,7 @@ func (h *remoteHosts) attend(ctx context.Context, in *installation) error {
 		Report: func(ctx context.Context, host, id string, observed secgroup.InstanceState, detail string) error {
 			return ofAnother(in.control.ReportInstance(ctx, host, id, observed, detail))
 		},
-		Claims:  claims{in.control},
+		Claims: claims{in.control}, Streams: streams{in.control},
 		InForce: in.tracing.inForce,
 		Epoch:   epoch, Replica: replica, Version: version, Log: in.log, Refused: refused,
 	})
@@ -95,6 +95,26 @@ func (h *remoteHosts) attend(ctx context.Context, in *installation) error {
 	connected := h.view.Connected
 	h.present.connected.Store(&connected)
 	return nil
+}
+
+// streams is what gateways and streaming instances of hosts ask.
+type streams struct{ control *control.Service }
+
+// OpenStream implements stream.Streams.
+func (s streams) OpenStream(ctx context.Context, host, parameters string, by secgroup.Door) (*secgroup.Stream, error) {
+	opened, err := control.HostStreams{Service: s.control, Host: host}.OpenStream(ctx, parameters, by)
+	return opened, ofAnother(err)
+}
+
+// ReportStreams implements stream.Streams.
+func (s streams) ReportStreams(ctx context.Context, host, reached string, watched []secgroup.Watched, by secgroup.Door) ([]string, error) {
+	leave, err := control.HostStreams{Service: s.control, Host: host}.ReportStreams(ctx, reached, watched, by)
+	return leave, ofAnother(err)
+}
+
+// ReportJoin implements stream.Streams.
+func (s streams) ReportJoin(ctx context.Context, host, instance, trouble string) error {
+	return ofAnother(control.HostStreams{Service: s.control, Host: host}.ReportJoin(ctx, instance, trouble))
 }
 
 // ofAnother says so in the stream's words if a host spoke of what is not its own.

@@ -2544,6 +2544,407 @@ func (x *Head) GetEpoch() string {
 	return ""
 }
 
+// OpenStream asks what a streaming URL stands for. A gateway of the host asks: that
+// of an interface of a VPC endpoint, or that of the internet.
+type OpenStream struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Parameters    string                 `protobuf:"bytes,1,opt,name=parameters,proto3" json:"parameters,omitempty"`
+	Endpoint      string                 `protobuf:"bytes,2,opt,name=endpoint,proto3" json:"endpoint,omitempty"` // empty: the internet's
+	Address       []byte                 `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"`   // of the endpoint's interface
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OpenStream) Reset() {
+	*x = OpenStream{}
+	mi := &file_stream_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OpenStream) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OpenStream) ProtoMessage() {}
+
+func (x *OpenStream) ProtoReflect() protoreflect.Message {
+	mi := &file_stream_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OpenStream.ProtoReflect.Descriptor instead.
+func (*OpenStream) Descriptor() ([]byte, []int) {
+	return file_stream_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *OpenStream) GetParameters() string {
+	if x != nil {
+		return x.Parameters
+	}
+	return ""
+}
+
+func (x *OpenStream) GetEndpoint() string {
+	if x != nil {
+		return x.Endpoint
+	}
+	return ""
+}
+
+func (x *OpenStream) GetAddress() []byte {
+	if x != nil {
+		return x.Address
+	}
+	return nil
+}
+
+type OpenedStream struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Session       string                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	Instance      string                 `protobuf:"bytes,2,opt,name=instance,proto3" json:"instance,omitempty"`
+	Address       []byte                 `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"`
+	Protocol      string                 `protobuf:"bytes,4,opt,name=protocol,proto3" json:"protocol,omitempty"`
+	Ready         bool                   `protobuf:"varint,5,opt,name=ready,proto3" json:"ready,omitempty"`
+	Refusal       *Refusal               `protobuf:"bytes,6,opt,name=refusal,proto3" json:"refusal,omitempty"` // set: nobody is let in
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OpenedStream) Reset() {
+	*x = OpenedStream{}
+	mi := &file_stream_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OpenedStream) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OpenedStream) ProtoMessage() {}
+
+func (x *OpenedStream) ProtoReflect() protoreflect.Message {
+	mi := &file_stream_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OpenedStream.ProtoReflect.Descriptor instead.
+func (*OpenedStream) Descriptor() ([]byte, []int) {
+	return file_stream_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *OpenedStream) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *OpenedStream) GetInstance() string {
+	if x != nil {
+		return x.Instance
+	}
+	return ""
+}
+
+func (x *OpenedStream) GetAddress() []byte {
+	if x != nil {
+		return x.Address
+	}
+	return nil
+}
+
+func (x *OpenedStream) GetProtocol() string {
+	if x != nil {
+		return x.Protocol
+	}
+	return ""
+}
+
+func (x *OpenedStream) GetReady() bool {
+	if x != nil {
+		return x.Ready
+	}
+	return false
+}
+
+func (x *OpenedStream) GetRefusal() *Refusal {
+	if x != nil {
+		return x.Refusal
+	}
+	return nil
+}
+
+// Watching is which sessions have their users at a gateway of the host, all of them.
+type Watching struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Endpoint      string                 `protobuf:"bytes,1,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
+	Address       []byte                 `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
+	Reached       string                 `protobuf:"bytes,3,opt,name=reached,proto3" json:"reached,omitempty"` // where users reach the gateway of the internet
+	Watched       []*Watched             `protobuf:"bytes,4,rep,name=watched,proto3" json:"watched,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Watching) Reset() {
+	*x = Watching{}
+	mi := &file_stream_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Watching) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Watching) ProtoMessage() {}
+
+func (x *Watching) ProtoReflect() protoreflect.Message {
+	mi := &file_stream_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Watching.ProtoReflect.Descriptor instead.
+func (*Watching) Descriptor() ([]byte, []int) {
+	return file_stream_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *Watching) GetEndpoint() string {
+	if x != nil {
+		return x.Endpoint
+	}
+	return ""
+}
+
+func (x *Watching) GetAddress() []byte {
+	if x != nil {
+		return x.Address
+	}
+	return nil
+}
+
+func (x *Watching) GetReached() string {
+	if x != nil {
+		return x.Reached
+	}
+	return ""
+}
+
+func (x *Watching) GetWatched() []*Watched {
+	if x != nil {
+		return x.Watched
+	}
+	return nil
+}
+
+type Watched struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Session       string                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	Idle          uint64                 `protobuf:"varint,2,opt,name=idle,proto3" json:"idle,omitempty"` // milliseconds
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Watched) Reset() {
+	*x = Watched{}
+	mi := &file_stream_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Watched) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Watched) ProtoMessage() {}
+
+func (x *Watched) ProtoReflect() protoreflect.Message {
+	mi := &file_stream_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Watched.ProtoReflect.Descriptor instead.
+func (*Watched) Descriptor() ([]byte, []int) {
+	return file_stream_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *Watched) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *Watched) GetIdle() uint64 {
+	if x != nil {
+		return x.Idle
+	}
+	return 0
+}
+
+// Leave says which of them have to leave.
+type Leave struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Sessions      []string               `protobuf:"bytes,1,rep,name=sessions,proto3" json:"sessions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Leave) Reset() {
+	*x = Leave{}
+	mi := &file_stream_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Leave) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Leave) ProtoMessage() {}
+
+func (x *Leave) ProtoReflect() protoreflect.Message {
+	mi := &file_stream_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Leave.ProtoReflect.Descriptor instead.
+func (*Leave) Descriptor() ([]byte, []int) {
+	return file_stream_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *Leave) GetSessions() []string {
+	if x != nil {
+		return x.Sessions
+	}
+	return nil
+}
+
+// JoinAttempt is what became of an instance's attempt to join a domain.
+type JoinAttempt struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Instance      string                 `protobuf:"bytes,1,opt,name=instance,proto3" json:"instance,omitempty"`
+	Trouble       string                 `protobuf:"bytes,2,opt,name=trouble,proto3" json:"trouble,omitempty"` // empty: it has joined
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JoinAttempt) Reset() {
+	*x = JoinAttempt{}
+	mi := &file_stream_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JoinAttempt) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JoinAttempt) ProtoMessage() {}
+
+func (x *JoinAttempt) ProtoReflect() protoreflect.Message {
+	mi := &file_stream_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JoinAttempt.ProtoReflect.Descriptor instead.
+func (*JoinAttempt) Descriptor() ([]byte, []int) {
+	return file_stream_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *JoinAttempt) GetInstance() string {
+	if x != nil {
+		return x.Instance
+	}
+	return ""
+}
+
+func (x *JoinAttempt) GetTrouble() string {
+	if x != nil {
+		return x.Trouble
+	}
+	return ""
+}
+
+type JoinHeard struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JoinHeard) Reset() {
+	*x = JoinHeard{}
+	mi := &file_stream_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JoinHeard) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JoinHeard) ProtoMessage() {}
+
+func (x *JoinHeard) ProtoReflect() protoreflect.Message {
+	mi := &file_stream_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JoinHeard.ProtoReflect.Descriptor instead.
+func (*JoinHeard) Descriptor() ([]byte, []int) {
+	return file_stream_proto_rawDescGZIP(), []int{38}
+}
+
 var File_stream_proto protoreflect.FileDescriptor
 
 const file_stream_proto_rawDesc = "" +
@@ -2750,7 +3151,35 @@ const file_stream_proto_rawDesc = "" +
 	"\amessage\x18\x02 \x01(\tR\amessage\"0\n" +
 	"\x04Head\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x14\n" +
-	"\x05epoch\x18\x02 \x01(\tR\x05epoch*Q\n" +
+	"\x05epoch\x18\x02 \x01(\tR\x05epoch\"b\n" +
+	"\n" +
+	"OpenStream\x12\x1e\n" +
+	"\n" +
+	"parameters\x18\x01 \x01(\tR\n" +
+	"parameters\x12\x1a\n" +
+	"\bendpoint\x18\x02 \x01(\tR\bendpoint\x12\x18\n" +
+	"\aaddress\x18\x03 \x01(\fR\aaddress\"\xc8\x01\n" +
+	"\fOpenedStream\x12\x18\n" +
+	"\asession\x18\x01 \x01(\tR\asession\x12\x1a\n" +
+	"\binstance\x18\x02 \x01(\tR\binstance\x12\x18\n" +
+	"\aaddress\x18\x03 \x01(\fR\aaddress\x12\x1a\n" +
+	"\bprotocol\x18\x04 \x01(\tR\bprotocol\x12\x14\n" +
+	"\x05ready\x18\x05 \x01(\bR\x05ready\x126\n" +
+	"\arefusal\x18\x06 \x01(\v2\x1c.hedgeward.stream.v1.RefusalR\arefusal\"\x92\x01\n" +
+	"\bWatching\x12\x1a\n" +
+	"\bendpoint\x18\x01 \x01(\tR\bendpoint\x12\x18\n" +
+	"\aaddress\x18\x02 \x01(\fR\aaddress\x12\x18\n" +
+	"\areached\x18\x03 \x01(\tR\areached\x126\n" +
+	"\awatched\x18\x04 \x03(\v2\x1c.hedgeward.stream.v1.WatchedR\awatched\"7\n" +
+	"\aWatched\x12\x18\n" +
+	"\asession\x18\x01 \x01(\tR\asession\x12\x12\n" +
+	"\x04idle\x18\x02 \x01(\x04R\x04idle\"#\n" +
+	"\x05Leave\x12\x1a\n" +
+	"\bsessions\x18\x01 \x03(\tR\bsessions\"C\n" +
+	"\vJoinAttempt\x12\x1a\n" +
+	"\binstance\x18\x01 \x01(\tR\binstance\x12\x18\n" +
+	"\atrouble\x18\x02 \x01(\tR\atrouble\"\v\n" +
+	"\tJoinHeard*Q\n" +
 	"\x04Kind\x12\b\n" +
 	"\x04NONE\x10\x00\x12\f\n" +
 	"\bINSTANCE\x10\x01\x12\r\n" +
@@ -2773,41 +3202,48 @@ func file_stream_proto_rawDescGZIP() []byte {
 }
 
 var file_stream_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_stream_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_stream_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_stream_proto_goTypes = []any{
-	(Kind)(0),          // 0: hedgeward.stream.v1.Kind
-	(*FromHost)(nil),   // 1: hedgeward.stream.v1.FromHost
-	(*ToHost)(nil),     // 2: hedgeward.stream.v1.ToHost
-	(*Hello)(nil),      // 3: hedgeward.stream.v1.Hello
-	(*Digest)(nil),     // 4: hedgeward.stream.v1.Digest
-	(*Welcome)(nil),    // 5: hedgeward.stream.v1.Welcome
-	(*Ack)(nil),        // 6: hedgeward.stream.v1.Ack
-	(*Behind)(nil),     // 7: hedgeward.stream.v1.Behind
-	(*Delta)(nil),      // 8: hedgeward.stream.v1.Delta
-	(*Origin)(nil),     // 9: hedgeward.stream.v1.Origin
-	(*Whole)(nil),      // 10: hedgeward.stream.v1.Whole
-	(*Instance)(nil),   // 11: hedgeward.stream.v1.Instance
-	(*Facts)(nil),      // 12: hedgeward.stream.v1.Facts
-	(*Named)(nil),      // 13: hedgeward.stream.v1.Named
-	(*Door)(nil),       // 14: hedgeward.stream.v1.Door
-	(*Interface)(nil),  // 15: hedgeward.stream.v1.Interface
-	(*Public)(nil),     // 16: hedgeward.stream.v1.Public
-	(*Tracking)(nil),   // 17: hedgeward.stream.v1.Tracking
-	(*Group)(nil),      // 18: hedgeward.stream.v1.Group
-	(*Rule)(nil),       // 19: hedgeward.stream.v1.Rule
-	(*PrefixList)(nil), // 20: hedgeward.stream.v1.PrefixList
-	(*Address)(nil),    // 21: hedgeward.stream.v1.Address
-	(*Routes)(nil),     // 22: hedgeward.stream.v1.Routes
-	(*Route)(nil),      // 23: hedgeward.stream.v1.Route
-	(*Report)(nil),     // 24: hedgeward.stream.v1.Report
-	(*Reported)(nil),   // 25: hedgeward.stream.v1.Reported
-	(*Claim)(nil),      // 26: hedgeward.stream.v1.Claim
-	(*Made)(nil),       // 27: hedgeward.stream.v1.Made
-	(*Claimed)(nil),    // 28: hedgeward.stream.v1.Claimed
-	(*Release)(nil),    // 29: hedgeward.stream.v1.Release
-	(*Released)(nil),   // 30: hedgeward.stream.v1.Released
-	(*Refusal)(nil),    // 31: hedgeward.stream.v1.Refusal
-	(*Head)(nil),       // 32: hedgeward.stream.v1.Head
+	(Kind)(0),            // 0: hedgeward.stream.v1.Kind
+	(*FromHost)(nil),     // 1: hedgeward.stream.v1.FromHost
+	(*ToHost)(nil),       // 2: hedgeward.stream.v1.ToHost
+	(*Hello)(nil),        // 3: hedgeward.stream.v1.Hello
+	(*Digest)(nil),       // 4: hedgeward.stream.v1.Digest
+	(*Welcome)(nil),      // 5: hedgeward.stream.v1.Welcome
+	(*Ack)(nil),          // 6: hedgeward.stream.v1.Ack
+	(*Behind)(nil),       // 7: hedgeward.stream.v1.Behind
+	(*Delta)(nil),        // 8: hedgeward.stream.v1.Delta
+	(*Origin)(nil),       // 9: hedgeward.stream.v1.Origin
+	(*Whole)(nil),        // 10: hedgeward.stream.v1.Whole
+	(*Instance)(nil),     // 11: hedgeward.stream.v1.Instance
+	(*Facts)(nil),        // 12: hedgeward.stream.v1.Facts
+	(*Named)(nil),        // 13: hedgeward.stream.v1.Named
+	(*Door)(nil),         // 14: hedgeward.stream.v1.Door
+	(*Interface)(nil),    // 15: hedgeward.stream.v1.Interface
+	(*Public)(nil),       // 16: hedgeward.stream.v1.Public
+	(*Tracking)(nil),     // 17: hedgeward.stream.v1.Tracking
+	(*Group)(nil),        // 18: hedgeward.stream.v1.Group
+	(*Rule)(nil),         // 19: hedgeward.stream.v1.Rule
+	(*PrefixList)(nil),   // 20: hedgeward.stream.v1.PrefixList
+	(*Address)(nil),      // 21: hedgeward.stream.v1.Address
+	(*Routes)(nil),       // 22: hedgeward.stream.v1.Routes
+	(*Route)(nil),        // 23: hedgeward.stream.v1.Route
+	(*Report)(nil),       // 24: hedgeward.stream.v1.Report
+	(*Reported)(nil),     // 25: hedgeward.stream.v1.Reported
+	(*Claim)(nil),        // 26: hedgeward.stream.v1.Claim
+	(*Made)(nil),         // 27: hedgeward.stream.v1.Made
+	(*Claimed)(nil),      // 28: hedgeward.stream.v1.Claimed
+	(*Release)(nil),      // 29: hedgeward.stream.v1.Release
+	(*Released)(nil),     // 30: hedgeward.stream.v1.Released
+	(*Refusal)(nil),      // 31: hedgeward.stream.v1.Refusal
+	(*Head)(nil),         // 32: hedgeward.stream.v1.Head
+	(*OpenStream)(nil),   // 33: hedgeward.stream.v1.OpenStream
+	(*OpenedStream)(nil), // 34: hedgeward.stream.v1.OpenedStream
+	(*Watching)(nil),     // 35: hedgeward.stream.v1.Watching
+	(*Watched)(nil),      // 36: hedgeward.stream.v1.Watched
+	(*Leave)(nil),        // 37: hedgeward.stream.v1.Leave
+	(*JoinAttempt)(nil),  // 38: hedgeward.stream.v1.JoinAttempt
+	(*JoinHeard)(nil),    // 39: hedgeward.stream.v1.JoinHeard
 }
 var file_stream_proto_depIdxs = []int32{
 	3,  // 0: hedgeward.stream.v1.FromHost.hello:type_name -> hedgeward.stream.v1.Hello
@@ -2838,11 +3274,13 @@ var file_stream_proto_depIdxs = []int32{
 	27, // 25: hedgeward.stream.v1.Claim.made:type_name -> hedgeward.stream.v1.Made
 	31, // 26: hedgeward.stream.v1.Claimed.refusal:type_name -> hedgeward.stream.v1.Refusal
 	31, // 27: hedgeward.stream.v1.Released.refusal:type_name -> hedgeward.stream.v1.Refusal
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	31, // 28: hedgeward.stream.v1.OpenedStream.refusal:type_name -> hedgeward.stream.v1.Refusal
+	36, // 29: hedgeward.stream.v1.Watching.watched:type_name -> hedgeward.stream.v1.Watched
+	30, // [30:30] is the sub-list for method output_type
+	30, // [30:30] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_stream_proto_init() }
@@ -2864,7 +3302,7 @@ func file_stream_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stream_proto_rawDesc), len(file_stream_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   32,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
