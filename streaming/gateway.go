@@ -249,7 +249,7 @@ func (g *gateway) report(ctx context.Context) {
 			return
 		}
 		var leave []string
-		if err := g.home.tell(ctx, "/streams/report", watchReport{g.watched(), g.door}, &leave); err != nil {
+		if err := g.home.tell(ctx, "/streams/report", watchReport{Watched: g.watched(), Door: g.door}, &leave); err != nil {
 			continue // nobody listens now; the next report says the same
 		}
 		g.mu.Lock()

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -27,8 +28,9 @@ type play struct {
 	address netip.Addr
 	patient time.Duration
 
-	mu   sync.Mutex
-	left []string
+	mu      sync.Mutex
+	left    []string
+	watched []secgroup.Watched // as it was reported last
 }
 
 func (p *play) OpenStream(_ context.Context, parameters string, _ secgroup.Door) (*secgroup.Stream, error) {
@@ -41,6 +43,7 @@ func (p *play) OpenStream(_ context.Context, parameters string, _ secgroup.Door)
 func (p *play) ReportStreams(_ context.Context, watched []secgroup.Watched, _ secgroup.Door) (leave []string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.watched = watched
 	for _, w := range watched {
 		if w.Idle >= p.patient {
 			leave = append(leave, w.Session)
@@ -132,5 +135,17 @@ func TestTheGatewayRefuses(t *testing.T) {
 	defer answer.Body.Close()
 	if text, err := io.ReadAll(answer.Body); answer.StatusCode != http.StatusForbidden || string(text) != "no URL of ours\n" {
 		t.Errorf("without a URL: %s %q, %v", answer.Status, text, err)
+	}
+}
+
+// TestReportsOfOlderGateways: a gateway outlives the process that started it, and so
+// meets newer ones.
+func TestReportsOfOlderGateways(t *testing.T) {
+	p, mux := &play{patient: limit}, http.NewServeMux()
+	Handle(mux, func() Service { return p })
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/streams/report", strings.NewReader(`{"Connected":["s-1"],"Door":{"Endpoint":"","Address":""}}`)))
+	if want := []secgroup.Watched{{Session: "s-1"}}; w.Code != http.StatusOK || !slices.Equal(p.watched, want) {
+		t.Errorf("%d %s, heard %v", w.Code, w.Body, p.watched)
 	}
 }

@@ -43,6 +43,9 @@ type openRequest struct {
 type watchReport struct {
 	Watched []secgroup.Watched
 	Door    secgroup.Door
+	// Connected are the sessions that a gateway names which an older version has
+	// started: it goes on with its users, and does not know who is idle.
+	Connected []string
 }
 
 // Handle adds what programs ask to the socket of a state folder.
@@ -51,6 +54,9 @@ func Handle(mux *http.ServeMux, service func() Service) {
 		return service().OpenStream(ctx, ask.Parameters, ask.Door)
 	})
 	handle(mux, "/streams/report", func(ctx context.Context, now watchReport) (any, error) {
+		for _, session := range now.Connected {
+			now.Watched = append(now.Watched, secgroup.Watched{Session: session})
+		}
 		return service().ReportStreams(ctx, now.Watched, now.Door)
 	})
 	handle(mux, "/streams/joined", func(ctx context.Context, of joinOutcome) (any, error) {
