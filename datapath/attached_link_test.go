@@ -3,6 +3,7 @@
 package datapath_test
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 
 	"github.com/hedgeward/hedgeward/datapath"
 	"github.com/hedgeward/hedgeward/datapath/bpftest"
@@ -193,7 +195,20 @@ func TestANICOfTheHostItself(t *testing.T) {
 			connects(t, host, "10.0.1.20:80", false, "to others")
 			connects(t, host, "10.0.1.10:80", true, "to itself, which crosses no device")
 
+			// A raw frame that the sender gives out for an admitted packet.
+			fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0)
+			check(t, err)
+			defer unix.Close(fd)
+			raw := tcp("10.0.1.10:9", "10.0.1.21:80", "S").SourceMAC(own.MAC).With(12, 0x81, 0)
+			err = unix.Sendto(fd, raw.Bytes, 0, &unix.SockaddrLinklayer{Ifindex: index, Protocol: unix.ETH_P_IP>>8 | unix.ETH_P_IP&0xff<<8})
+			if !errors.Is(err, unix.ENOBUFS) { // how a socket learns that its frame was dropped
+				t.Errorf("a frame with a tag as an admitted packet: %v", err)
+			}
+
 			s := rig.Status(own)
+			if n := s.Packets[flow.Egress][flow.ReasonEthertype]; n != 1 {
+				t.Errorf("%d frames with a tag were found: %v", n, s.Packets[flow.Egress])
+			}
 			if s.Packets[flow.Ingress][flow.ReasonNoRule] == 0 || s.Packets[flow.Egress][flow.ReasonNoRule] == 0 {
 				t.Errorf("nothing was refused: %v", s.Packets)
 			}

@@ -72,6 +72,15 @@ static __noinline int attached_fragment(struct __sk_buff *skb, __u32 slot)
 	return judged(skb, slot, work->gate.dir, reason, 1, &work->gate);
 }
 
+/* Whether the frame says of itself what the kernel is told that it is. Who writes raw
+ * frames to a NIC of the host tells it beside the frame; other devices read it there. */
+static __noinline int honest(struct __sk_buff *skb, __u32 type)
+{
+	__u16 own;
+
+	return !bpf_skb_load_bytes(skb, 2 * ETH_ALEN, &own, sizeof(own)) && bpf_ntohs(own) == type;
+}
+
 static __always_inline int leaves_attached(struct __sk_buff *skb)
 {
 	struct gate out = { .dir = EGRESS, .groups = 1 };
@@ -84,6 +93,8 @@ static __always_inline int leaves_attached(struct __sk_buff *skb)
 	me = identify(skb, EGRESS, &slot, &type);
 	if (!me)
 		return TC_ACT_SHOT;
+	if (me->flags & INTERFACE_OWN && !honest(skb, type))
+		return end(skb, slot, EGRESS, REASON_ETHERTYPE);
 	if (type == ETH_P_ARP)
 		return judged(skb, slot, EGRESS, arp(skb, me, slot), 1, NULL);
 	if (plain(skb, type, &p) && straight(skb, me, &p, &out)) { /* as in from_instance */
