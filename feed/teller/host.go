@@ -417,15 +417,20 @@ func (h *Host) updateAddresses(snap *model.Snapshot, interfaces keyset, d *feed.
 		}
 		slices.Sort(a.Groups)
 		a.Underlay, a.VNI = h.elsewhere(snap, row)
-		unnamed, unrouted := *a, *a
-		unnamed.Groups, unrouted.Groups, unrouted.Unrouted = nil, nil, true
+		var unnamed, unrouted *feed.Address // seldom needed, and there are a million of a
 		for _, v := range h.networks.views(snap, row) {
 			seen := a
 			switch {
 			case !v.routed:
-				seen = &unrouted
+				if unrouted == nil {
+					unrouted = &feed.Address{Interface: id, Local: a.Local, Underlay: a.Underlay, VNI: a.VNI, Unrouted: true}
+				}
+				seen = unrouted
 			case !v.named:
-				seen = &unnamed
+				if unnamed == nil {
+					unnamed = &feed.Address{Interface: id, Local: a.Local, Underlay: a.Underlay, VNI: a.VNI}
+				}
+				seen = unnamed
 			}
 			if seen.Underlay.IsValid() || !seen.Unrouted && (seen.Local || len(seen.Groups) > 0) {
 				want[v.AddressKey] = seen
