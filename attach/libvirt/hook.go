@@ -96,7 +96,12 @@ func (d *Device) kind() string {
 
 // start has all interfaces of a domain enforced, or none.
 func (h *Hook) start(ctx context.Context, d *Domain) error {
-	err := h.verify(ctx, d)
+	steps, err := h.plan(d, true)
+	if err == nil && len(steps) > 0 {
+		if err = h.makeWay(ctx, steps); err == nil {
+			err = h.attach(ctx, d, steps)
+		}
+	}
 	if err == nil {
 		return nil
 	}
@@ -108,6 +113,27 @@ func (h *Hook) start(ctx context.Context, d *Domain) error {
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// makeWay gives up what is left of an earlier start of the domain, the end of which
+// nobody answered: its taps had other names, or were other interfaces. Nothing runs
+// behind them.
+func (h *Hook) makeWay(ctx context.Context, steps []step) error {
+	all, err := h.Client.List(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range steps {
+		for _, had := range all {
+			if had.For != s.request.For || had.Device == s.request.Device && (s.eni == "" || s.eni == had.ENI) {
+				continue
+			}
+			if err := h.Client.Detach(ctx, had.ENI); err != nil && !attach.Is(err, attach.NotClaimed) {
+				return fmt.Errorf("give back %s at %s: %w", had.ENI, had.Device, err)
+			}
+		}
+	}
+	return nil
 }
 
 // verify has all interfaces of a domain enforced. If that fails, those that are stay
@@ -132,20 +158,8 @@ func answer(err error) error {
 }
 
 // attach has interfaces enforced at the devices that are there now.
-func (h *Hook) attach(ctx context.Context, d *Domain, steps []step) error {
-	all, err := h.Client.List(ctx)
-	if err != nil {
-		return answer(err)
-	}
+func (h *Hook) attach(ctx context.Context, d *Domain, steps []step) (err error) {
 	for _, s := range steps {
-		for _, had := range all { // from a start that could not be taken back: taps get new names
-			if had.For != s.request.For || had.Device == s.request.Device {
-				continue
-			}
-			if err := answer(h.Client.Detach(ctx, had.ENI)); err != nil && !attach.Is(err, attach.NotClaimed) {
-				return fmt.Errorf("give back %s at %s: %w", had.ENI, had.Device, err)
-			}
-		}
 		var i *attach.Interface
 		if s.eni != "" {
 			i, err = h.Client.Attach(ctx, s.eni, s.request)
@@ -164,11 +178,12 @@ func (h *Hook) attach(ctx context.Context, d *Domain, steps []step) error {
 }
 
 // reconnect looks after a domain that has been running. libvirt kills it if that
-// fails, so it fails only where an interface is judged by nobody: what is in force
-// needs neither agent nor server.
+// fails, so it fails only where an interface is judged by nobody, or as somebody
+// else's: what is in force needs neither agent nor server, and may be of a time when
+// the metadata said something else.
 func (h *Hook) reconnect(ctx context.Context, d *Domain) error {
 	err := h.verify(ctx, d)
-	if errors.Is(err, errUnanswered) || attach.Is(err, attach.NotEnforced) && h.judged(ctx, d) {
+	if errors.Is(err, errUnanswered) || err != nil && h.judged(ctx, d) {
 		h.Log.Warn("a domain goes on with what is in force at its interfaces", "domain", d.Name, "error", err)
 		return nil
 	}

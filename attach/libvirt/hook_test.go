@@ -129,6 +129,9 @@ func TestAMachineStartsEnforcedOrNotAtAll(t *testing.T) {
 	d.attached["eni-made"] = attach.Interface{ENI: "eni-made", Device: "vnet7", For: "libvirt/1b4e28ba-2fa1-11d2-883f-0016d3cca427/52:54:00:12:34:57"}
 	h.does(t, "start begin", both, "") // its tap has another name than the last time
 	d.has(t, "again", "eni-1 at vnet0", "eni-made at vnet1")
+	h.does(t, "start begin", domain(strings.Replace(first, "eni-1", "eni-2", 1)+second, bridged+tapped), "")
+	d.has(t, "with another interface", "eni-2 at vnet0", "eni-made at vnet1")
+	h.does(t, "start begin", both, "")
 	d.state = attach.Behind
 	h.does(t, "started begin", both, "is not what was asked for")
 	d.has(t, "until libvirt has killed it", "eni-1 at vnet0", "eni-made at vnet1")
@@ -172,7 +175,7 @@ func TestARunningMachineIsKilledOnlyIfNobodyJudgesIt(t *testing.T) {
 		{attach.NotEnforced, attach.Closed, true},
 		{attach.NotEnforced, attach.Failed, false},
 		{attach.NotEnforced, attach.Absent, false},
-		{"InvalidNetworkInterface.InUse", attach.Enforced, false},
+		{"InvalidNetworkInterface.InUse", attach.Enforced, true}, // its metadata names another now
 	} {
 		d.refusal, i.State = &attach.Error{Code: c.code, Message: "no: " + c.code}, c.state
 		d.attached["eni-1"] = i
@@ -182,6 +185,10 @@ func TestARunningMachineIsKilledOnlyIfNobodyJudgesIt(t *testing.T) {
 		}
 		h.does(t, "reconnect begin", one, want)
 	}
+	d.refusal = &attach.Error{Code: "InvalidParameterValue", Message: "Device vnet0 of host h1 is interface eni-2."}
+	i.For = "libvirt/another"
+	d.attached["eni-1"] = i
+	h.does(t, "reconnect begin", one, "is interface eni-2")
 	h.Client.Socket += "-gone"
 	h.does(t, "reconnect begin", one, "")
 	h.does(t, "reconnect begin", domain(first, bridged+tapped), "is not in the metadata")
