@@ -228,6 +228,7 @@ func (s *Service) submit(ctx context.Context, a *attempt) error {
 		}
 		switch fate := a.tx.Fate(); {
 		case fate == model.Present:
+			s.log.Info("committed, though the store's answer was lost", "requests", a.tx.Requests())
 			return nil
 		case errors.Is(err, store.ErrConflict) && (fate == model.Absent || !lost):
 			return err

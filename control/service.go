@@ -45,8 +45,7 @@ type Config struct {
 	// wait. nil: nobody knows of any host.
 	InForce func(host string) (revision int64, behind map[string]int64)
 
-	// Committed is told of every commit that answers calls, by whoever made it. nil:
-	// nobody is.
+	// Committed is told of every commit of this server that answers calls. nil: nobody is.
 	Committed func(Committed)
 
 	// Gateway returns where users reach the streaming gateway, as host:port, ""

@@ -115,23 +115,24 @@ func run(ctx context.Context, st *state, o runOptions) (err error) {
 // closed again and what is in force in the kernel stays.
 func assemble(st *state, o runOptions, log *slog.Logger) (h *host, err error) {
 	h = &host{log: log, resolver: o.resolver, home: st.home()}
-	o.packets.Serves = services.Served
-	if h.identity, err = join.LoadIdentity(st.dir, clock.Real{}, log); err != nil {
-		return nil, err
-	}
-	if h.datapath, err = datapath.Open(datapath.Config{Dir: st.pins(), Log: log}); err != nil {
-		return nil, err
-	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, h.datapath.Close())
+			err = errors.Join(err, h.close())
+			h = nil
 		}
 	}()
+	o.packets.Serves = services.Served
+	if h.identity, err = join.LoadIdentity(st.dir, clock.Real{}, log); err != nil {
+		return h, err
+	}
+	if h.datapath, err = datapath.Open(datapath.Config{Dir: st.pins(), Log: log}); err != nil {
+		return h, err
+	}
 	if !h.datapath.Fresh() {
 		o.packets.Grace = 0 // no flow was lost
 	}
 	if err := h.datapath.Configure(o.packets); err != nil {
-		return nil, err
+		return h, err
 	}
 	h.client = stream.NewClient(stream.ClientConfig{
 		Host: h.identity.Host(), Servers: h.servers, Dial: h.identity.DialTLS, Renewed: h.identity.Changed, Explain: h.identity.Explain,
@@ -142,7 +143,7 @@ func assemble(st *state, o runOptions, log *slog.Logger) (h *host, err error) {
 	}
 	program, err := streaming.Programs(h.home, o.streams)
 	if err != nil {
-		return nil, err
+		return h, err
 	}
 	h.agent, err = agent.New(agent.Config{
 		Datapath: h.datapath,
@@ -156,18 +157,31 @@ func assemble(st *state, o runOptions, log *slog.Logger) (h *host, err error) {
 		Applied:  h.applied,
 	})
 	if err != nil {
-		return nil, err
+		return h, err
 	}
 	if h.scrapes, err = listenMetrics(o.metrics); err != nil {
-		return nil, err
+		return h, err
 	}
 	if h.socket, err = listen(st.socket()); err != nil {
-		return nil, err
+		return h, err
 	}
 	if h.attach, err = listen(st.attachSocket()); err != nil {
-		return nil, errors.Join(err, h.socket.Close())
+		return h, err
 	}
 	return h, nil
+}
+
+// close lets go of what was opened.
+func (h *host) close() (err error) {
+	for _, l := range []net.Listener{h.scrapes, h.socket, h.attach} {
+		if l != nil {
+			err = errors.Join(err, l.Close())
+		}
+	}
+	if h.datapath != nil {
+		err = errors.Join(err, h.datapath.Close())
+	}
+	return err
 }
 
 // servers returns where servers are, as the client wants them.

@@ -206,6 +206,10 @@ func TestACallIsFollowedIntoTheKernel(t *testing.T) {
 			t.Errorf("take the host down: %v\n%s", err, out)
 		}
 	})
+	refused, err := exec.Command(agent, "--state", states[1], "run", "--metrics", "192.0.2.1:9464").CombinedOutput()
+	if err == nil || !strings.Contains(string(refused), "choose another address with --metrics") || strings.Contains(string(refused), "panic") {
+		t.Errorf("with an address of another machine for metrics: %v\n%s", err, refused)
+	}
 	host := launch(t, agent, "--state", states[1], "run", "--log-level", "debug", "--log-json")
 	host.says(`"following"`)
 
