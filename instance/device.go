@@ -30,7 +30,7 @@ type Devices struct{}
 // Find returns the device of a name.
 //
 // Errors: ErrNoDevice; others if it carries no Ethernet frames, which nothing here
-// can judge.
+// can judge, or is a macvtap.
 func (Devices) Find(name string) (Device, error) {
 	l, err := netlink.LinkByName(name)
 	if absent(err) {
@@ -60,6 +60,9 @@ func device(l netlink.Link) (Device, error) {
 	a := l.Attrs()
 	if a.EncapType != "ether" {
 		return Device{}, fmt.Errorf("device %s is of type %s and carries no Ethernet frames; make it a tap or veth", a.Name, a.EncapType)
+	}
+	if l.Type() == "macvtap" {
+		return Device{}, fmt.Errorf("device %s is a macvtap: to the kernel its machine is the host, so both directions would be judged as the other one; make it a tap", a.Name)
 	}
 	return Device{Name: a.Name, Index: a.Index, Up: a.Flags&net.FlagUp != 0, MAC: a.HardwareAddr}, nil
 }
