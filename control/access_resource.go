@@ -59,6 +59,9 @@ func FactsOf(snap *model.Snapshot, scope secgroup.Scope, id string) Facts {
 		f.VPC = snap.Peerings.Get(id).Side(scope).VPC
 	case InternetGatewayType:
 		f.VPC = snap.InternetGateways.Get(id).VPC
+	case NATGatewayType:
+		g := snap.NATGateways.Get(id)
+		f.VPC, f.Subnet = g.VPC, g.Subnet
 	case ElasticIPType:
 		if i := snap.Interfaces.Get(snap.ElasticIPs.Get(id).Interface); i != nil {
 			f.VPC, f.Subnet = i.VPC, i.Subnet

@@ -27,7 +27,7 @@ func TestPoliciesKnowEveryResource(t *testing.T) {
 	want := map[string]Facts{
 		VPCType: {VPC: vpc}, GroupType: {VPC: vpc}, RuleType: {VPC: vpc}, RouteTableType: {VPC: vpc}, NetworkACLType: {VPC: vpc},
 		EndpointType: {VPC: vpc}, PeeringType: {VPC: vpc}, InternetGatewayType: {VPC: home},
-		SubnetType: {VPC: vpc, Subnet: subnet}, InterfaceType: {VPC: vpc, Subnet: subnet}, InstanceType: {VPC: vpc, Subnet: subnet},
+		SubnetType: {VPC: vpc, Subnet: subnet}, InterfaceType: {VPC: vpc, Subnet: subnet}, InstanceType: {VPC: vpc, Subnet: subnet}, NATGatewayType: {VPC: vpc, Subnet: subnet},
 		ElasticIPType: {}, DHCPOptionsType: {}, PrefixListType: {}, LaunchTemplateType: {}, // of no VPC
 	}
 	for _, kind := range taggables {
