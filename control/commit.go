@@ -25,8 +25,8 @@ const (
 	queueWithin  = 15 * time.Second // an operation, until the committer takes it
 	commitWithin = 10 * time.Second // a batch, in however many parts
 
-	tryWithin    = 3 * time.Second  // one attempt to commit, before another member is asked
-	doubtPause   = 50 * time.Millisecond
+	tryWithin  = 3 * time.Second // one attempt to commit, before another member is asked
+	doubtPause = 50 * time.Millisecond
 )
 
 // request is one operation that waits for the committer.

@@ -12,7 +12,9 @@ import (
 // TestDevicesThatCannotBeJudged: who asks for one is told why, and what to make
 // instead.
 func TestDevicesThatCannotBeJudged(t *testing.T) {
-	of := func(kind string) netlink.LinkAttrs { return netlink.LinkAttrs{Name: "there", Index: 7, EncapType: kind} }
+	of := func(kind string) netlink.LinkAttrs {
+		return netlink.LinkAttrs{Name: "there", Index: 7, EncapType: kind}
+	}
 	for _, tt := range []struct {
 		link netlink.Link
 		want string // "": it can be judged
