@@ -46,17 +46,22 @@ func newWorld(t *testing.T, c *ec2.Client) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := c.CreateSubnet(ctx, &ec2.CreateSubnetInput{VpcId: v.Vpc.VpcId, CidrBlock: aws.String("10.9.1.0/24")})
-	if err != nil {
-		t.Fatal(err)
+	subnet := func(block string) string {
+		t.Helper()
+		s, err := c.CreateSubnet(ctx, &ec2.CreateSubnetInput{VpcId: v.Vpc.VpcId, CidrBlock: &block})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return *s.Subnet.SubnetId
 	}
 	g, err := c.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{VpcId: v.Vpc.VpcId, GroupName: aws.String("rules"), Description: aws.String("rules")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{vpc: *v.Vpc.VpcId, subnet: *s.Subnet.SubnetId, group: *g.GroupId}
+	w := &world{vpc: *v.Vpc.VpcId, subnet: subnet("10.9.1.0/24"), group: *g.GroupId}
+	apart := subnet("10.9.2.0/24") // where no instance gets an address that is a place
 	for i := range 4 {
-		w.places = append(w.places, w.rule(int32(1000+i)), w.address(fmt.Sprintf("10.9.1.%d", 20+i)), w.name(fmt.Sprintf("name%d", i)))
+		w.places = append(w.places, w.rule(int32(1000+i)), w.address(apart, fmt.Sprintf("10.9.2.%d", 20+i)), w.name(fmt.Sprintf("name%d", i)))
 	}
 	return w
 }
@@ -94,16 +99,16 @@ func (w *world) rule(port int32) place {
 	}
 }
 
-func (w *world) address(address string) place {
+func (w *world) address(subnet, address string) place {
 	return place{
 		key: "address " + address, exists: "InvalidIPAddress.InUse", missing: "InvalidNetworkInterfaceID.NotFound",
 		create: func(ctx context.Context, c *ec2.Client, description string) error {
-			_, err := c.CreateNetworkInterface(ctx, &ec2.CreateNetworkInterfaceInput{SubnetId: &w.subnet, PrivateIpAddress: &address, Description: &description})
+			_, err := c.CreateNetworkInterface(ctx, &ec2.CreateNetworkInterfaceInput{SubnetId: &subnet, PrivateIpAddress: &address, Description: &description})
 			return err
 		},
 		look: func(ctx context.Context, c *ec2.Client) (string, string, error) {
 			out, err := c.DescribeNetworkInterfaces(ctx, &ec2.DescribeNetworkInterfacesInput{
-				Filters: []types.Filter{filter("subnet-id", w.subnet), filter("addresses.private-ip-address", address)},
+				Filters: []types.Filter{filter("subnet-id", subnet), filter("addresses.private-ip-address", address)},
 			})
 			if err != nil || len(out.NetworkInterfaces) == 0 {
 				return "", "", err
