@@ -26,6 +26,12 @@ def served(operation):
     return True
 
 
+def lasting(things):
+    """Without the service's own tags, which say what is in force by now."""
+    return [{**thing, "TagSet": [t for t in thing["TagSet"] if not t["Key"].startswith("aws:")]}
+            if isinstance(thing, dict) and "TagSet" in thing else thing for thing in things]
+
+
 class Everything(unittest.TestCase):
     """Six of everything, so that no listing with pages of five has one page."""
 
@@ -109,15 +115,15 @@ class Everything(unittest.TestCase):
                 key = ec2.get_paginator(method)._pagination_cfg["result_key"]
                 if isinstance(key, list):  # the same things twice, as names and in full
                     key = key[-1]
-                whole = getattr(ec2, method)(**parameters)[key]
+                whole = lasting(getattr(ec2, method)(**parameters)[key])
                 pages = list(ec2.get_paginator(method).paginate(PaginationConfig={"PageSize": 5}, **parameters))
-                self.assertEqual([i for p in pages for i in p[key]], whole)
+                self.assertEqual(lasting([i for p in pages for i in p[key]]), whole)
                 if operation not in self.FEW:
                     self.assertGreater(len(pages), 1)
                     # A token outlives the process that gave it: ask again where the first page ended.
                     resumed = ec2.get_paginator(method).paginate(PaginationConfig={"PageSize": 5, "MaxItems": 5}, **parameters).build_full_result()
                     rest = ec2.get_paginator(method).paginate(PaginationConfig={"StartingToken": resumed["NextToken"]}, **parameters).build_full_result()
-                    self.assertEqual(resumed[key] + rest[key], whole)
+                    self.assertEqual(lasting(resumed[key] + rest[key]), whole)
             tried.append(operation)
         self.assertGreater(len(tried), 20, tried)
 
