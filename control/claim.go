@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/netip"
 	"strings"
 
 	"github.com/hedgeward/hedgeward/model"
@@ -280,25 +279,13 @@ func (s *Service) ReportReleased(ctx context.Context, host, id string) error {
 		if c := was.Claimed(); c == nil || c.Host != host || !c.Releasing {
 			return nil
 		}
-		unclaim(tx, was)
+		letGo(tx, was)
 		return nil
 	})
 	if no := new(secgroup.Error); errors.As(err, &no) && no.Code == "InvalidNetworkInterfaceID.NotFound" {
 		return nil // it went with its claim: the host says so twice when it is asked meanwhile
 	}
 	return err
-}
-
-// unclaim makes a claimed interface available, or deletes one that was made with its
-// claim.
-func unclaim(tx *model.Tx, was *secgroup.Interface) {
-	if was.Attachment.DeleteOnTermination {
-		deleteInterface(tx, was.ID)
-		return
-	}
-	i := *was
-	i.Attachment, i.AutoPublic, i.Public = nil, false, netip.Addr{}
-	tx.Interfaces.Put(&i)
 }
 
 // onInterface runs edit on the interface of an id, whose account nobody asked for.

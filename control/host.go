@@ -113,7 +113,7 @@ func (s *Service) RemoveHost(ctx context.Context, name string, lost Lost) error 
 		tx.Guard("claims/" + name)
 		for _, i := range claimed {
 			tx.Guard(model.ScopeID(i.Scope))
-			unclaim(tx, i)
+			letGo(tx, i)
 		}
 		tx.Hosts.Delete(name)
 		return nil

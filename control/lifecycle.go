@@ -137,14 +137,20 @@ func (s *Service) transition(ctx context.Context, caller Caller, ids []string, s
 // with it are deleted, the others become available.
 func release(tx *model.Tx, instance string) {
 	for _, i := range Attached(tx.Snapshot, instance) {
-		if i.Attachment.DeleteOnTermination {
-			deleteInterface(tx, i.ID)
-			continue
-		}
-		c := *i
-		c.Attachment, c.AutoPublic, c.Public = nil, false, netip.Addr{}
-		tx.Interfaces.Put(&c)
+		letGo(tx, i)
 	}
+}
+
+// letGo makes an attached interface available, or deletes one that is to go with what
+// it is attached to.
+func letGo(tx *model.Tx, was *secgroup.Interface) {
+	if was.Attachment.DeleteOnTermination {
+		deleteInterface(tx, was.ID)
+		return
+	}
+	i := *was
+	i.Attachment, i.AutoPublic, i.Public = nil, false, netip.Addr{}
+	tx.Interfaces.Put(&i)
 }
 
 // bury makes in the record of a terminated instance.
