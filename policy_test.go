@@ -112,12 +112,13 @@ var rooms = map[string]room{
 	"test/overlay":           {rank: onlyTests + 4, tests: true, why: "two hosts as namespaces, each with an agent of its own"},
 	"test/attach":            {rank: onlyTests + 5, tests: true, own: []string{"attach", "internal/testnet"}, uses: []string{"github.com/aws/aws-sdk-go-v2", "github.com/containernetworking/cni", "github.com/vishvananda/netlink"}, why: "what others make, attached as they ask for it: by commands, by the library of CNI, by libvirt's hook"},
 	"test/clients":           {rank: onlyTests + 5, tests: true, own: []string{"test/rig"}, uses: []string{"github.com/aws/aws-sdk-go-v2"}, why: "unmodified clients against a running program"},
-	"test/scale":             {rank: onlyTests + 5, tests: true, uses: []string{"github.com/aws/aws-sdk-go-v2", "github.com/vishvananda/netlink", "golang.org/x/sync", "golang.org/x/sys"}, why: "a program that measures a server with many hosts, whose kernels only take notes"},
+	"test/scale":             {rank: onlyTests + 6, tests: true, uses: []string{"github.com/aws/aws-sdk-go-v2", "github.com/vishvananda/netlink", "golang.org/x/sync", "golang.org/x/sys"}, why: "a program that measures a server with many hosts, whose kernels only take notes"},
 	"test/packaging":         {rank: onlyTests + 5, tests: true, own: []string{}, why: "packages as operators install them"},
 	"test/faults/stepclock":  {rank: onlyTests + 1, tests: true, own: []string{}, uses: []string{"golang.org/x/sys"}, why: "runs a program whose wall clock tests can set"},
 	"test/faults/history":    {rank: onlyTests + 4, tests: true, own: []string{}, uses: []string{"github.com/anishathalye/porcupine"}, why: "judges what clients saw; knows nothing of what they spoke to"},
+	"test/faults/lanes":      {rank: onlyTests + 5, tests: true, own: []string{"test/faults/history"}, why: "numbered datagrams between guests; judges nothing"},
 	"test/faults/etcdmember": {rank: onlyTests + 4, tests: true, own: []string{}, uses: []string{"go.etcd.io/etcd"}, why: "a member of an etcd cluster that tests can kill"},
-	"test/faults":            {rank: onlyTests + 5, tests: true, why: "several servers and hosts, and what happens to them"},
+	"test/faults":            {rank: onlyTests + 6, tests: true, why: "several servers and hosts, and what happens to them"},
 	"test/bench":             {rank: onlyTests + 4, tests: true, uses: []string{"github.com/aws/aws-sdk-go-v2", "github.com/cilium/ebpf", "github.com/vishvananda/netlink", "golang.org/x/sys"}, why: "a program that measures; it drives the whole system, and runs the programs that are attached"},
 }
 

@@ -87,16 +87,16 @@ func TestClocks(t *testing.T) {
 			}
 		}
 	}
-	lanes := startLanes(t, g)
+	sent := startLanes(t, g)
 	load.begin(4)
 	done := n.rage(*long / 2)
 	load.end()
 	load.readAll()
 	judge(t, load, done)
 	eventually(t, "what is enforced is what the store says", func() error { return g.wantRules(t, load) })
-	if err := history.Datagrams(lanes.stop()); err != nil {
+	if err := history.Datagrams(sent.Stop()); err != nil {
 		t.Error(err)
 	} else {
-		t.Logf("check datagrams: %d lanes, none lost, none leaked", len(lanes.all))
+		t.Logf("check datagrams: %d lanes, none lost, none leaked", sent.Count())
 	}
 }

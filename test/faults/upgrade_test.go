@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/hedgeward/hedgeward/test/faults/history"
+	"github.com/hedgeward/hedgeward/test/faults/lanes"
 )
 
 // upgraded is an installation whose programs are replaced while packets flow.
@@ -24,7 +25,7 @@ type upgraded struct {
 	client  *ec2.Client
 	world   *world
 	guests  *guests
-	lanes   *lanes
+	lanes   *lanes.Lanes
 	talks   *talks
 	settled func() // waits until what was answered is in force
 	whole   string // what the API shows
@@ -138,7 +139,7 @@ func (u *upgraded) open(mixture string, port int32, want bool) {
 func (u *upgraded) end() {
 	u.Helper()
 	u.talks.stop()
-	if err := history.Datagrams(u.lanes.stop()); err != nil {
+	if err := history.Datagrams(u.lanes.Stop()); err != nil {
 		u.Error(err)
 		return
 	}
@@ -146,7 +147,7 @@ func (u *upgraded) end() {
 	for _, one := range u.talks.all {
 		rounds += one.rounds.Load()
 	}
-	u.Logf("check datagrams: %d lanes, none lost, none leaked; %d connections went on, with %d answers", len(u.lanes.all), len(u.talks.all), rounds)
+	u.Logf("check datagrams: %d lanes, none lost, none leaked; %d connections went on, with %d answers", u.lanes.Count(), len(u.talks.all), rounds)
 }
 
 // Programs of the previous build are replaced by those of this one, and back, in the

@@ -3,21 +3,17 @@
 package main
 
 import (
-	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
 	"runtime"
-	"sync"
-	"syscall"
 	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/hedgeward/hedgeward/attach"
-	"github.com/hedgeward/hedgeward/test/faults/history"
+	"github.com/hedgeward/hedgeward/test/faults/lanes"
 )
 
 // Of the devices, the first ones have a guest behind them, on one bridge.
@@ -119,90 +115,12 @@ func (g *guest) run(f func()) {
 	<-done
 }
 
-// lanes are numbered datagrams between all guests.
-type lanes struct {
-	cancel  context.CancelFunc
-	running sync.WaitGroup
-	all     []*history.Lane
-	sockets []net.Conn
-}
-
-// startLanes sends from each guest to each other, one datagram every 5 ms to the
-// open port and to the shut one.
-func startLanes(guests []*guest) (*lanes, error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	l := &lanes{cancel: cancel}
-	for _, to := range guests {
-		for _, port := range []int{openPort, shutPort} {
-			var sink *net.UDPConn
-			var err error
-			to.run(func() { sink, err = net.ListenUDP("udp4", &net.UDPAddr{Port: port}) })
-			if err != nil {
-				return l, err
-			}
-			l.sockets = append(l.sockets, sink)
-			bySender := map[string]*history.Lane{}
-			for _, from := range guests {
-				if from == to {
-					continue
-				}
-				lane := &history.Lane{Name: fmt.Sprintf("%s to %s port %d", from.address, to.address, port), Open: port == openPort}
-				bySender[from.address] = lane
-				l.all = append(l.all, lane)
-				var conn net.Conn
-				from.run(func() { conn, err = net.Dial("udp4", net.JoinHostPort(to.address, fmt.Sprint(port))) })
-				if err != nil {
-					return l, err
-				}
-				l.sockets = append(l.sockets, conn)
-				l.running.Go(func() { send(ctx, conn, lane) })
-			}
-			l.running.Go(func() { receive(sink, bySender) })
-		}
+// startLanes sends numbered datagrams from each guest to each other, to the open port
+// and to the shut one. A lane that ends early is one that sends less.
+func startLanes(guests []*guest) (*lanes.Lanes, error) {
+	ends := make([]lanes.Guest, len(guests))
+	for i, g := range guests {
+		ends[i] = lanes.Guest{Address: g.address, Run: g.run}
 	}
-	return l, nil
-}
-
-func send(ctx context.Context, conn net.Conn, lane *history.Lane) {
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for n := uint32(1); ; n++ {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
-		if _, err := conn.Write(binary.BigEndian.AppendUint32(nil, n)); err != nil && !errors.Is(err, syscall.ECONNREFUSED) {
-			return
-		}
-		lane.Sent = append(lane.Sent, n)
-	}
-}
-
-func receive(sink *net.UDPConn, bySender map[string]*history.Lane) {
-	b := make([]byte, 16)
-	for {
-		n, from, err := sink.ReadFromUDP(b)
-		if err != nil {
-			return
-		}
-		if lane := bySender[from.IP.String()]; lane != nil && n == 4 {
-			lane.Received = append(lane.Received, binary.BigEndian.Uint32(b))
-		}
-	}
-}
-
-// stop ends the lanes once what is under way has come.
-func (l *lanes) stop() []history.Lane {
-	l.cancel()
-	<-time.After(500 * time.Millisecond)
-	for _, s := range l.sockets {
-		s.Close()
-	}
-	l.running.Wait()
-	out := make([]history.Lane, len(l.all))
-	for i, lane := range l.all {
-		out[i] = *lane
-	}
-	return out
+	return lanes.Start(lanes.Config{Open: openPort, Shut: shutPort, Every: 5 * time.Millisecond, Failed: func(string, error) {}}, ends)
 }

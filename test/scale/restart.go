@@ -97,12 +97,12 @@ func measureRestart(ctx context.Context, o options, t *table) (err error) {
 	if err != nil {
 		return err
 	}
-	lanes, err := startLanes(guests)
+	under, err := startLanes(guests)
 	if err != nil {
 		return err
 	}
 	took, used, err := m.restart(ctx)
-	sent := lanes.stop()
+	sent := under.Stop()
 	if err != nil {
 		return err
 	}
